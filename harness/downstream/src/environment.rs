@@ -48,45 +48,22 @@ impl fmt::Display for EngineKind {
     }
 }
 
-/// An installed engine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An installed engine, as `scripts/engines` writes its manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Environment {
     /// Which.
     pub engine: EngineKind,
     /// The environment's folder.
+    #[serde(skip)]
     pub folder: PathBuf,
     /// Versions of its packages by their names, of Python under `python`.
     pub packages: BTreeMap<String, String>,
 }
 
-#[derive(Deserialize)]
-struct Manifest {
-    engine: EngineKind,
-    packages: BTreeMap<String, String>,
-}
-
-/// An engine is not there, or not whole.
+/// An engine is not there, or not whole; what to do.
 #[derive(Debug, thiserror::Error)]
-pub enum EnvironmentError {
-    /// It was not installed, or its installation did not end.
-    #[error("{engine} is not installed in {}\nhint: scripts/engines {engine}", .folder.display())]
-    Missing {
-        /// Which.
-        engine: EngineKind,
-        /// Where it was looked for.
-        folder: PathBuf,
-    },
-    /// Its `engine.json` is not what `scripts/engines` writes.
-    #[error("{} does not say what is installed: {problem}\nhint: scripts/engines {engine}", .file.display())]
-    Manifest {
-        /// Of which engine.
-        engine: EngineKind,
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-}
+#[error("{0}\nhint: scripts/engines {1}")]
+pub struct EnvironmentError(String, EngineKind);
 
 impl Environment {
     /// Looks an engine up among the environments of `root`. The manifest is written last, so its being there means
@@ -98,18 +75,20 @@ impl Environment {
         let folder = root.join(engine.id());
         let file = folder.join(MANIFEST);
         // Whatever keeps it from being read, what helps is to install the engine.
-        let Ok(bytes) = std::fs::read(&file) else {
-            return Err(EnvironmentError::Missing { engine, folder });
+        let bytes = std::fs::read(&file).map_err(|_| {
+            EnvironmentError(format!("{engine} is not installed in {}", folder.display()), engine)
+        })?;
+        let broken = |problem: String| {
+            let said = format!("{} does not say what is installed: {problem}", file.display());
+            EnvironmentError(said, engine)
         };
-        let broken =
-            |problem: String| EnvironmentError::Manifest { engine, file: file.clone(), problem };
-        let manifest: Manifest =
+        let found: Self =
             serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
         // A folder that was copied or renamed says another engine than the one that is looked for.
-        if manifest.engine != engine {
-            return Err(broken(format!("it is of {}", manifest.engine)));
+        if found.engine != engine {
+            return Err(broken(format!("it is of {}", found.engine)));
         }
-        Ok(Self { engine, folder, packages: manifest.packages })
+        Ok(Self { folder, ..found })
     }
 
     /// A program of the environment, such as `python` or `llamafactory-cli`.

@@ -224,7 +224,7 @@ fn failure(
     folder: &Path,
 ) -> Result<BenchmarkOutcome, EvaluationError> {
     // Asked once more: an engine that fails because its server is gone does not say so.
-    served.ask().map_err(ServingError::from)?;
+    served.ask()?;
     // The record names no folder of this machine; the log has all that the engine said.
     let reason = match error {
         BenchmarkError::Program(ProgramError::Failed { status, said, log, .. }) => {

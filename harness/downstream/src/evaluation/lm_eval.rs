@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::data_cache::{DATA, json_lines};
 use super::record::ScoredBenchmark;
-use super::scoring::{BenchmarkError, Scorer, run_engine};
+use super::scoring::{BenchmarkError, NoScore, Scorer, run_engine};
 use super::suite::Scope;
 use crate::environment::Environment;
 use crate::program::{Ending, tail};
@@ -53,7 +53,7 @@ pub(super) fn score(
 ) -> Result<Option<ScoredBenchmark>, BenchmarkError> {
     let benchmark = scope.benchmark;
     if let Some(reason) = why_not(benchmark) {
-        return Err(BenchmarkError::NotScored { benchmark, reason });
+        return Err(NoScore(format!("{benchmark} is not scored: {reason}")).into());
     }
     let failed = engine.failed(benchmark);
     let work = engine.folder.join("lm-eval").join(benchmark.id());

@@ -173,23 +173,10 @@ impl Scope {
     }
 }
 
-/// A suite or benchmark that does not exist.
+/// A suite or benchmark that does not exist; which there are.
 #[derive(Debug, thiserror::Error)]
-pub enum SuiteError {
-    /// No suite has this name.
-    #[error("there is no suite `{0}`\nhint: --suite paper or --suite smoke")]
-    UnknownSuite(String),
-    /// A suite without this benchmark was cut to it.
-    #[error("suite {suite} has no {benchmark}; it has {}", .has.join(", "))]
-    NotInSuite {
-        /// The suite's name.
-        suite: String,
-        /// The benchmark.
-        benchmark: Benchmark,
-        /// The benchmarks that it has.
-        has: Vec<&'static str>,
-    },
-}
+#[error("{0}")]
+pub struct SuiteError(String);
 
 impl Suite {
     /// All items of all ten benchmarks, as the paper's tables have them.
@@ -232,7 +219,9 @@ impl Suite {
         match name {
             "paper" => Ok(Self::paper()),
             "smoke" => Ok(Self::smoke()),
-            other => Err(SuiteError::UnknownSuite(other.to_owned())),
+            other => Err(SuiteError(format!(
+                "there is no suite `{other}`\nhint: --suite paper or --suite smoke"
+            ))),
         }
     }
 
@@ -243,8 +232,9 @@ impl Suite {
     pub fn only(mut self, benchmarks: &[Benchmark]) -> Result<Self, SuiteError> {
         let has = self.benchmarks();
         if let Some(&benchmark) = benchmarks.iter().find(|one| !has.contains(one)) {
-            let has = has.into_iter().map(Benchmark::id).collect();
-            return Err(SuiteError::NotInSuite { suite: self.name, benchmark, has });
+            let has: Vec<&str> = has.into_iter().map(Benchmark::id).collect();
+            let (suite, has) = (self.name, has.join(", "));
+            return Err(SuiteError(format!("suite {suite} has no {benchmark}; it has {has}")));
         }
         // In the suite's order, in whichever they were named: results and tables have one order.
         self.scopes.retain(|scope| benchmarks.contains(&scope.benchmark));
