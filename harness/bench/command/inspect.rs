@@ -7,13 +7,13 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 use gra_analysis::foreign_text::plain;
 use gra_paper::grid::{self, Align, Column};
-use gra_synth::adaptive::{Agreement, Count, Experience};
 use gra_synth::annotate::AnnotatedSeed;
 use gra_synth::candidate::{Candidate, FailedCall, Outcome, ResponseReview};
 use gra_synth::committee::{DIMENSIONS, Decision, Tally};
 use gra_synth::domain::Domain;
 use gra_synth::pool::ItemId;
 use gra_synth::request::ModelName;
+use gra_synth::roles::{Agreement, Count, Experience};
 use gra_synth::variant::{Instructions, RoleAssignment, Variant};
 
 use crate::failure::bad_input;
@@ -340,11 +340,7 @@ fn describe(text: &mut String, trail: &Trail) -> Result<()> {
     }
     for reply in &candidate.malformed {
         let (stage, seat, attempt) = (reply.stage, reply.seat, reply.attempt);
-        writeln!(
-            text,
-            "malformed: {stage}, seat {seat}, attempt {attempt}: {}",
-            reply.reason.name()
-        )?;
+        writeln!(text, "malformed: {stage}, seat {seat}, attempt {attempt}: {}", reply.reason)?;
     }
     describe_failed(text, &candidate.failed)
 }

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 use clap::Args;
 use gra_paper::grid;
-use gra_synth::form;
 use gra_synth::request::Stage;
+use gra_synth::step;
 use gra_synth::variant::RoleAssignment;
 use serde::Serialize;
 
@@ -223,7 +223,7 @@ impl Plan {
             for (stage, asks) in stages {
                 let rate = rates.get(&stage).copied();
                 let role = prompts.set.prompt(stage, String::new()).role.len() / CHARS_PER_TOKEN;
-                let limit = u64::from(form::max_tokens_with_thought(stage, method, thought));
+                let limit = u64::from(step::max_tokens_with_thought(stage, method, thought));
                 // Before a stage has run, a reply counts with its whole budget and a prompt with its role alone.
                 let mean = |total: u64, n: u64| total.div_ceil(n.max(1));
                 let typical = rate.map_or(limit, |rate| mean(rate.reply_tokens, rate.calls));

@@ -7,7 +7,6 @@ use anyhow::Result;
 use gra_llm::adherence::{Adherence, adherence};
 use gra_llm::engine::Engine;
 use gra_llm::server::ServerEngine;
-use gra_synth::form;
 use gra_synth::method::{Method, TokenLimits};
 use gra_synth::pool::ItemId;
 use gra_synth::prompt::PromptSet;
@@ -15,6 +14,7 @@ use gra_synth::request::{
     ModelName, Portion, Reply, Request, RequestId, Sampling, ScoreReading, Stage,
 };
 use gra_synth::shape::{Part, Shape};
+use gra_synth::step;
 use gra_synth::thought;
 use serde::Serialize;
 
@@ -84,7 +84,7 @@ pub(super) fn try_all(
         }
         let request = Request {
             shape: request.shape.behind_thought(thought_tokens),
-            max_tokens: form::max_tokens_with_thought(stage, &method, thought_tokens),
+            max_tokens: step::max_tokens_with_thought(stage, &method, thought_tokens),
             ..request
         };
         let reply = engine.complete(std::slice::from_ref(&request), &mut |_| {});
@@ -102,11 +102,11 @@ fn request(stage: Stage, model: &ModelName, prompts: &PromptSet, method: &Method
         id: RequestId { subject: ItemId::Seed(0), stage, seat: 0, attempt: 0 },
         model: model.clone(),
         prompt: prompts.prompt(stage, prompts.sample(stage, &SAMPLE)),
-        shape: form::shape(stage, method),
+        shape: step::shape(stage, method),
         portion: Portion::Whole,
         score_reading: ScoreReading::Sampled,
         sampling: Sampling::default(),
-        max_tokens: form::max_tokens(stage, method),
+        max_tokens: step::max_tokens(stage, method),
         seed: 1,
     }
 }

@@ -9,9 +9,9 @@ use gra_llm::engine::Engine;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::model_pool::check::{ModelCheck, PoolPart};
 use gra_llm::model_pool::{Backend, ModelPool, PoolModel};
-use gra_synth::form;
 use gra_synth::method::Method;
 use gra_synth::request::Stage;
+use gra_synth::step;
 use serde::Serialize;
 
 use crate::engines;
@@ -77,7 +77,7 @@ fn of_model(engine: &mut dyn Engine, model: &PoolModel) -> Result<Template> {
     let call = |stage: Stage| ProbedCall {
         purpose: format!("as {} ({stage})", role(stage)),
         message: MESSAGE.to_owned(),
-        shape: form::shape(stage, &method).behind_thought(model.thought_tokens),
+        shape: step::shape(stage, &method).behind_thought(model.thought_tokens),
     };
     let calls = Stage::ALL.map(call).to_vec();
     let found = engine.probe_template(&TemplateQuestion { model: model.name.clone(), calls })?;

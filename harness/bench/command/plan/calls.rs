@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
-use gra_synth::adaptive::Experience;
 use gra_synth::candidate::Roles;
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::{ModelName, Stage};
-use gra_synth::roles::RoleDraw;
+use gra_synth::roles::{Experience, RoleDraw};
 use gra_synth::variant::{Instructions, RoleAssignment, Variant};
 
 use super::Range;
