@@ -112,8 +112,7 @@ impl Engine for LlamaEngine {
             return Ok(Vec::new());
         };
         let (generator, settings) = self.generator(model)?;
-        let prepared = chunk::prepare(generator, chunk, settings)?;
-        chunk::run(generator, prepared, settings, watch)
+        chunk::answer(generator, chunk, settings, watch)
     }
 
     fn score(
@@ -148,7 +147,7 @@ impl Engine for LlamaEngine {
     fn fingerprint(&mut self, model: &ModelName) -> EngineResult<String> {
         let (sha256, context, template) = self.identity(model)?;
         let device = self.settings.device();
-        let flash = self.settings.flash_attention().name();
+        let flash = self.settings.flash_attention();
         let strict = if self.settings.strict() { ";determinism=strict" } else { "" };
         Ok(format!(
             "llama.cpp/{LLAMA_VERSION};writer={WRITER_VERSION};sha256={sha256};context={context};\
