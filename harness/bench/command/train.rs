@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand};
-use gra_downstream::environment::{EngineKind, Environment};
+use gra_downstream::engine::{EngineKind, Environment};
 use gra_downstream::training::{
     self, Base, LossPoint, OtherTraining, Recipe, TrainingEvent, TrainingPlan, TrainingRecord,
     TrainingSet,

@@ -43,7 +43,7 @@ pub use recipe::Recipe;
 pub use record::{RecipeRecord, TrainingInputs, TrainingRecord, unseen_versions};
 pub use run::{TrainingEvent, to_gguf, train};
 
-use crate::program::{Ending, EngineProcess, ProgramError};
+use crate::engine::{Ending, EngineProcess, ProgramError};
 use TrainingError::Unusable;
 
 mod base;

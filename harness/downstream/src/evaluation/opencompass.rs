@@ -17,7 +17,7 @@ use super::record::ScoredBenchmark;
 use super::sandbox::Room;
 use super::scoring::{Asked, BenchmarkError, NoScore, Scorer, run_engine};
 use super::suite::{BenchmarkProtocol, Scope};
-use crate::program::{Ending, EngineProcess};
+use crate::engine::{Ending, EngineProcess};
 use results::OpenCompassResults;
 
 /// Name of the run's folder below the work folder, where a call takes up what an earlier one has done.

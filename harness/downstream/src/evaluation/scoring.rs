@@ -15,8 +15,7 @@ use super::data_cache::DataCache;
 use super::record::{Item, ScoredBenchmark, ScoredPart, right_items};
 use super::sandbox::Sandbox;
 use super::suite::BenchmarkProtocol;
-use crate::environment::Environment;
-use crate::program::{Ending, EngineProcess, ProgramError};
+use crate::engine::{Ending, EngineProcess, Environment, ProgramError};
 
 /// Metrics of `IFEval` that are of prompts, whose items are known.
 const OF_PROMPTS: [&str; 2] = ["Prompt-level-strict-accuracy", "Prompt-level-loose-accuracy"];

@@ -20,8 +20,7 @@ use ureq::{Agent, RequestBuilder};
 
 use super::record::ScoredModel;
 use super::scoring::choose;
-use crate::environment::{EngineKind, Environment, EnvironmentError};
-use crate::program::EngineProcess;
+use crate::engine::{EngineKind, EngineProcess, Environment, EnvironmentError};
 use ServingError::Unusable;
 
 /// Time between two looks at a server that is starting.
@@ -256,7 +255,7 @@ impl Start<'_> {
             }
             thread::sleep(LOOK_EVERY);
         }
-        let served_by = self.environment.engine.id().to_owned();
+        let served_by = self.environment.engine.to_string();
         let model = ScoredModel { name, served_by, sha256 };
         Served::asked(probe, model, Some((program, self.environment.packages)), self.options)
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TrainingError::{self, Unusable};
 use super::{convert, is_plain};
-use crate::environment::Environment;
+use crate::engine::Environment;
 
 /// Says of a folder that was made from a GGUF file which file that was.
 const ORIGIN: &str = "converted-from.json";

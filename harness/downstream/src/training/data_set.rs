@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TrainingError::{self, Unusable};
 use super::is_plain;
+use crate::json_rows;
 
 /// A data set as a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,11 +107,7 @@ fn parse(text: &str) -> Result<Vec<serde_json::Value>, String> {
     if text.trim_start().starts_with('[') {
         return serde_json::from_str(text).map_err(|error| error.to_string());
     }
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let read = |(at, line)| {
-        serde_json::from_str(line).map_err(|error| format!("line {}: {error}", at + 1))
-    };
-    lines.map(read).collect()
+    json_rows(text)
 }
 
 /// Other columns than these are left out: they say where a record is from.

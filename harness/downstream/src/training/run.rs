@@ -22,8 +22,7 @@ use super::base::whole_safetensors;
 use super::outputs::{LogReader, TrainingProgress, from_python};
 use super::record::{self, TrainingInputs, TrainingRecord};
 use super::{convert, entries, file};
-use crate::environment::Environment;
-use crate::program::{Ending, EngineProcess, ProgramError};
+use crate::engine::{Ending, EngineProcess, Environment, ProgramError};
 
 /// How long a trainer that was killed may take to give its memory back and be gone.
 const TO_DIE: Duration = Duration::from_secs(5);

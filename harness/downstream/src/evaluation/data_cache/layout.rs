@@ -7,7 +7,6 @@
 //! `correct`, `incorrect`).
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +14,7 @@ use gra_paper::Benchmark;
 use serde_json::{Value, json};
 
 use super::{DATA, DataCache};
+use crate::json_rows;
 
 /// MBPP's tasks before the first one that is scored; the configuration's prompt has its own copies of three of them.
 const MBPP_BEFORE: usize = 10;
@@ -31,10 +31,9 @@ impl LayoutError {
         move |error| Self(format!("cannot lay out benchmarks: {file}: {error}"))
     }
 
-    /// A line, from 0, that is no item of its benchmark.
-    fn in_line(file: &Path, index: usize, problem: impl Display) -> Self {
-        let (file, line) = (file.display(), index + 1);
-        Self(format!("cannot lay out benchmarks: {file}, line {line}: {problem}"))
+    /// A line that is no item of its benchmark; `problem` begins with its number.
+    fn of_item(file: &Path, problem: &str) -> Self {
+        Self(format!("cannot lay out benchmarks: {}, {problem}", file.display()))
     }
 }
 
@@ -58,11 +57,7 @@ impl Items {
         let file = files.map_err(failed)?.into_iter().filter(is_one).min();
         let Some(file) = file else { return Ok(None) };
         let text = std::fs::read_to_string(&file).map_err(LayoutError::from_io(&file))?;
-        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-        let row = |(index, line)| {
-            serde_json::from_str(line).map_err(|error| LayoutError::in_line(&file, index, error))
-        };
-        let rows = lines.map(row).collect::<Result<_, _>>()?;
+        let rows = json_rows(&text).map_err(|problem| LayoutError::of_item(&file, &problem))?;
         Ok(Some(Self { file, rows }))
     }
 
@@ -72,8 +67,10 @@ impl Items {
         wanted: &str,
         read: impl Fn(&Value) -> Option<T>,
     ) -> Result<Vec<T>, LayoutError> {
-        let lacks =
-            |index| LayoutError::in_line(&self.file, index, format!("an item has {wanted}"));
+        let lacks = |index: usize| {
+            let problem = format!("line {}: an item has {wanted}", index + 1);
+            LayoutError::of_item(&self.file, &problem)
+        };
         let rows = self.rows.iter().enumerate();
         rows.map(|(index, row)| read(row).ok_or_else(|| lacks(index))).collect()
     }
