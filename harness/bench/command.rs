@@ -250,7 +250,7 @@ struct QuantizeArgs {
 }
 
 fn quantize(args: &QuantizeArgs) -> Result<()> {
-    llama::quantize::quantize(&args.input, &args.output, &args.to)?;
+    llama::runtime::quantize(&args.input, &args.output, &args.to)?;
     writeln!(terminal::stdout(), "{}", args.output.display())?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use gra_downstream::environment::EnvironmentError;
+use gra_downstream::engine::EnvironmentError;
 use gra_downstream::evaluation::{EvaluationError, ServingError};
 use gra_downstream::training::TrainingError;
 use gra_llm::engine::EngineError;

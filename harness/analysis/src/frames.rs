@@ -91,7 +91,7 @@ pub fn candidates(candidates: &[Candidate]) -> PolarsResult<DataFrame> {
             let stage = malformed_at(c)?;
             // The last of the tries ended the candidate.
             let last = c.malformed.iter().rfind(|reply| reply.stage == stage)?;
-            Some(last.reason.name().to_owned())
+            Some(last.reason.to_string())
         }),
         of.count("malformed_replies", |c| Some(c.malformed.len())),
         of.text("failed_stage", |c| Some(failed_at(c)?.to_string())),

@@ -107,9 +107,9 @@ pub enum TooManyLost {
     /// No reply of a stage could be read.
     #[error(
         "every reply of stage {stage} is malformed, {replies} of {replies}; the commonest reason is \
-         {} ({count} times), as in model `{model}`'s reply: {text}\n  hint: `gra-bench doctor` says \
+         {reason} ({count} times), as in model `{model}`'s reply: {text}\n  hint: `gra-bench doctor` says \
          whether the pool's replies are held to their form; `allow_malformed_stages = true` in the \
-         experiment file lets the run go on and count them", .reason.name()
+         experiment file lets the run go on and count them"
     )]
     Malformed {
         /// Of the calls.

@@ -7,13 +7,13 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 use gra_analysis::foreign_text::plain;
 use gra_paper::grid::{self, Align};
-use gra_synth::adaptive::{Agreement, Count, Experience};
 use gra_synth::annotate::AnnotatedSeed;
 use gra_synth::candidate::{Candidate, FailedCall, MalformedReply, Outcome, ResponseReview};
 use gra_synth::committee::{DIMENSIONS, Decision, Tally};
 use gra_synth::domain::Domain;
 use gra_synth::pool::{Annotation, ItemId};
 use gra_synth::request::{ModelName, RequestId};
+use gra_synth::roles::{Agreement, Count, Experience};
 use gra_synth::variant::{Instructions, RoleAssignment, Variant};
 use serde::Serialize;
 
@@ -315,7 +315,6 @@ fn describe(text: &mut String, trail: &Trail) -> fmt::Result {
         writeln!(text, "\nsummary: {summary}")?;
     }
     for MalformedReply { stage, seat, attempt, reason } in &candidate.malformed {
-        let reason = reason.name();
         writeln!(text, "malformed: {stage}, seat {seat}, attempt {attempt}: {reason}")?;
     }
     describe_failed(text, &candidate.failed)

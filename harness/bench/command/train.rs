@@ -6,10 +6,10 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand};
-use gra_downstream::environment::{EngineKind, Environment};
+use gra_downstream::engine::{EngineKind, Environment};
 use gra_downstream::training::{
-    self, Base, LossPoint, OtherTraining, Recipe, TrainingError, TrainingEvent, TrainingPlan,
-    TrainingRecord, TrainingSet,
+    self, Base, LossPoint, OtherTraining, Recipe, TrainingEvent, TrainingPlan, TrainingRecord,
+    TrainingSet,
 };
 use gra_files::digest::DigestCache;
 use gra_files::write_atomic;
@@ -142,8 +142,7 @@ fn train(
     progress: &mut Progress,
 ) -> Result<Vec<TrainedModel>> {
     let recipe = recipe(&args.recipe)?;
-    let base =
-        Base::parse(args.base.as_deref().unwrap_or_default()).map_err(TrainingError::from)?;
+    let base = Base::parse(args.base.as_deref().unwrap_or_default())?;
     let base_name = args.base_name.clone().unwrap_or_else(|| name_of(&base));
     let data = TrainingData::load_all(&args.data, &args.sets, global)?;
     // A recipe is written without the trainer; only running it and converting models takes its environment.
@@ -249,7 +248,7 @@ fn recipe(named: &str) -> Result<Recipe> {
         bad_input(anyhow!("{what}\n{hint}"))
     })?;
     let name = Path::new(named).file_stem().unwrap_or_default().to_string_lossy();
-    Ok(Recipe::parse(&name, &text).map_err(TrainingError::from)?)
+    Ok(Recipe::parse(&name, &text)?)
 }
 
 /// The name of a base model in tables.

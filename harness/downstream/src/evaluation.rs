@@ -42,8 +42,7 @@ pub use sandbox::SandboxError;
 pub use serving::{ServingError, ServingOptions, Target};
 pub use suite::{Suite, SuiteError};
 
-use crate::environment::{EngineKind, Environment, EnvironmentError};
-use crate::program::ProgramError;
+use crate::engine::{EngineKind, Environment, EnvironmentError, ProgramError};
 use sandbox::Sandbox;
 use scoring::{Asked, BenchmarkError, Scorer};
 use serving::Served;
@@ -150,15 +149,7 @@ pub fn evaluate(
     // Everything that can be refused is refused before the model is loaded.
     let engines = absolute(engines)?;
     let folder = absolute(&plan.folder)?;
-    let kind = match plan.protocol {
-        ScoringProtocol::OpenCompass => EngineKind::OpenCompass,
-        ScoringProtocol::LmEval => EngineKind::LmEval,
-    };
-    let environment = Environment::find(&engines, kind)?;
-    let version = environment.version("opencompass");
-    if kind == EngineKind::OpenCompass && version != OPENCOMPASS {
-        return Err(EvaluationError::Version(version.to_owned()));
-    }
+    let environment = environment(&engines, plan.protocol)?;
     let data = DataCache { folder: absolute(&plan.data.folder)? };
     let files = data.require(&plan.suite)?;
     let sandbox = plan.suite.runs_code().then(Sandbox::find).transpose()?;
@@ -169,10 +160,12 @@ pub fn evaluate(
         Err(ServingError::Stopped) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let mut evaluation = Evaluation::new(served.model.clone(), plan.protocol);
-    evaluation.suite = Some(plan.suite.clone());
-    evaluation.data = files;
-    evaluation.packages = served.packages.clone();
+    let mut evaluation = Evaluation {
+        suite: Some(plan.suite.clone()),
+        data: files,
+        packages: served.packages.clone(),
+        ..Evaluation::new(served.model.clone(), plan.protocol)
+    };
     evaluation.packages.extend(environment.packages.clone());
     record::take(&folder, &evaluation, plan.replace)?;
     let engine = Scorer {
@@ -217,6 +210,20 @@ pub fn evaluate(
     Ok(Some(evaluation))
 }
 
+/// The environment of the engine whose protocol this is.
+fn environment(engines: &Path, protocol: ScoringProtocol) -> Result<Environment, EvaluationError> {
+    let kind = match protocol {
+        ScoringProtocol::OpenCompass => EngineKind::OpenCompass,
+        ScoringProtocol::LmEval => EngineKind::LmEval,
+    };
+    let environment = Environment::find(engines, kind)?;
+    let version = environment.version("opencompass");
+    if kind == EngineKind::OpenCompass && version != OPENCOMPASS {
+        return Err(EvaluationError::Version(version.to_owned()));
+    }
+    Ok(environment)
+}
+
 /// A benchmark's failure as an outcome, or an error where the server is the reason: it would fail all that follow.
 fn failure(
     error: &BenchmarkError,
@@ -224,7 +231,7 @@ fn failure(
     folder: &Path,
 ) -> Result<BenchmarkOutcome, EvaluationError> {
     // Asked once more: an engine that fails because its server is gone does not say so.
-    served.ask().map_err(ServingError::from)?;
+    served.ask()?;
     // The record names no folder of this machine; the log has all that the engine said.
     let reason = match error {
         BenchmarkError::Program(ProgramError::Failed { status, said, log, .. }) => {

@@ -7,12 +7,19 @@
 //!
 //! # Layout
 //!
-//! - [`environment`]: where an engine is installed, and its versions
-//! - [`program`]: a program of others: its log, its progress, its end
+//! - [`engine`]: where an engine of others is installed, its versions; its log, its progress, its end as a program
 //! - [`training`]: a data set becomes a trained model
 //! - [`evaluation`]: a model becomes scores, each with its items
 
-pub mod environment;
+pub mod engine;
 pub mod evaluation;
-pub mod program;
 pub mod training;
+
+/// The values of JSON lines; blank lines are passed over. An error begins with its line, from 1.
+pub(crate) fn json_rows(text: &str) -> Result<Vec<serde_json::Value>, String> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let read = |(at, line)| {
+        serde_json::from_str(line).map_err(|error| format!("line {}: {error}", at + 1))
+    };
+    lines.map(read).collect()
+}

@@ -18,11 +18,10 @@
 //!
 //! # Layout
 //!
-//! - `recipe`: LLaMA-Factory's arguments as TOML
+//! - `recipe`: LLaMA-Factory's arguments as TOML, and the files that start a training
 //! - `data_set`, `base`: what is trained on, and what is trained
-//! - `inputs`, `scripts`: what is written before a training
-//! - `run`, `checkpoints`, `outputs`: running programs, resuming a training, reading what it wrote
-//! - `record`: what is left of it
+//! - `run`, `outputs`: running and resuming a training, reading what it wrote
+//! - `record`: what it was made from, and what is left of it
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -37,25 +36,22 @@ use gra_files::write_atomic;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use base::{Base, BaseError, BaseRecord, FileRecord, GgufOrigin};
-pub use data_set::{TrainingSet, TrainingSetError, TrainingSetRecord};
-pub use inputs::{RecipeRecord, TrainingInputs};
+pub use base::{Base, BaseRecord, FileRecord, GgufOrigin};
+pub use data_set::{TrainingSet, TrainingSetRecord};
 pub use outputs::{LossPoint, TrainingProgress};
-pub use recipe::{Recipe, RecipeError};
-pub use record::{TrainingRecord, unseen_versions};
+pub use recipe::Recipe;
+pub use record::{RecipeRecord, TrainingInputs, TrainingRecord, unseen_versions};
 pub use run::{TrainingEvent, to_gguf, train};
 
-use crate::program::{Ending, EngineProcess, ProgramError};
+use crate::engine::{Ending, EngineProcess, ProgramError};
+use TrainingError::Unusable;
 
 mod base;
-mod checkpoints;
 mod data_set;
-mod inputs;
 mod outputs;
 mod recipe;
 mod record;
 mod run;
-mod scripts;
 
 /// Names of a training's files.
 mod file {
@@ -96,57 +92,23 @@ pub enum OtherTraining {
 /// A training was not prepared, not run or not recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainingError {
-    /// The recipe cannot be used.
-    #[error(transparent)]
-    Recipe(#[from] RecipeError),
-    /// A data set cannot be trained on.
-    #[error(transparent)]
-    DataSet(#[from] TrainingSetError),
-    /// The base model cannot be trained.
-    #[error(transparent)]
-    Base(#[from] BaseError),
+    /// What was given, or what is in the folder, cannot be used; which file, what is wrong with it and what to do.
+    #[error("{0}")]
+    Unusable(String),
     /// A program could not be started or has failed.
     #[error("{0}\nhint: what is done stays done; repeat the command when the cause is gone")]
     Program(#[from] ProgramError),
-    /// It ended while it wrote a checkpoint: the disk was full, or it was killed.
-    #[error("{failure}\nit ended while it wrote {} ({problem}); {free_mb} MB are free on that disk\n\
-        hint: make room where the disk is full, and repeat the command: it goes on from the checkpoint before",
-        .checkpoint.display())]
-    CheckpointCutOff {
-        /// Its folder.
-        checkpoint: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-        /// Free space after that, in mebibytes.
-        free_mb: u64,
-        /// How the trainer ended.
-        failure: Box<ProgramError>,
-    },
+    /// It ended while it wrote a checkpoint: the disk was full, or it was killed. How it ended, what is wrong with the
+    /// checkpoint, and what to do.
+    #[error("{0}")]
+    CheckpointCutOff(String),
     /// It was told to stop.
     #[error("stopped; repeat the command to go on from the newest checkpoint")]
     Stopped,
-    /// The folder holds a training of other inputs.
-    #[error("{} holds another training:\n  {}\nhint: choose another folder, or replace it with --replace",
-        .folder.display(), .differences.join("\n  "))]
-    OtherTraining {
-        /// The folder.
-        folder: PathBuf,
-        /// What differs: as it is there, not as it is wanted.
-        differences: Vec<String>,
-    },
-    /// The folder has files in it and is no training's.
-    #[error("{} is not empty, and no training was prepared in it\nhint: choose another folder", .0.display())]
-    NoTraining(PathBuf),
-    /// Nothing was prepared there.
-    #[error("no training was prepared in {}: it has no inputs.json\nhint: gra-bench train --emit-only", .0.display())]
-    NotPrepared(PathBuf),
     /// A trainer works there at this moment.
     #[error("a training runs in {} already\nhint: wait for its end, or end it: fuser -k {}/.running",
         .0.display(), .0.display())]
     Running(PathBuf),
-    /// A path that cannot be put into PATH.
-    #[error("the environment's folder {} has ':' in its name, so its programs cannot be put on PATH", .0.display())]
-    FolderWithSeparator(PathBuf),
     /// Loss or gradient became infinite, or no number.
     #[error(
         "the loss or its gradient is no finite number at step {step}: the model is broken from there on\n\
@@ -155,44 +117,6 @@ pub enum TrainingError {
     LossIsNoNumber {
         /// The step where it was first seen.
         step: u64,
-    },
-    /// It ended before its last step.
-    #[error("the training in {} made {made} of {steps} steps\nhint: run it again; it goes on from its newest checkpoint",
-        .folder.display())]
-    Unfinished {
-        /// The model's folder.
-        folder: PathBuf,
-        /// Steps that were made.
-        made: u64,
-        /// Of so many.
-        steps: u64,
-    },
-    /// A finished training has this file.
-    #[error("{} is missing: the training is not finished, or was not copied whole\nhint: run it again, or copy it again",
-        .0.display())]
-    FileMissing(PathBuf),
-    /// A file that the trainer reads is not as it was prepared.
-    #[error("{} was changed after the training was prepared, so its record would be wrong\n\
-        hint: prepare it anew with --replace", .0.display())]
-    FileChanged(PathBuf),
-    /// It was trained elsewhere from another model.
-    #[error(
-        "it was not trained from {base} as it was prepared: {file} is another one\n\
-        hint: prepare it with the base model that was used, or train it again"
-    )]
-    OtherBase {
-        /// The base that was meant.
-        base: String,
-        /// The file that is another, or is missing.
-        file: String,
-    },
-    /// A file cannot be read as what it is.
-    #[error("{} is damaged: {problem}", .file.display())]
-    Damaged {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        problem: String,
     },
     /// The system refused to read or write.
     #[error("{}: {source}", .path.display())]
@@ -210,8 +134,18 @@ impl TrainingError {
         move |source| Self::Io { path: path.clone(), source }
     }
 
+    /// A file that cannot be read as what it is.
     fn damaged(file: &Path, problem: impl Display) -> Self {
-        Self::Damaged { file: file.to_owned(), problem: problem.to_string() }
+        Self::Unusable(format!("{} is damaged: {problem}", file.display()))
+    }
+
+    /// A file that a finished training has.
+    fn missing(file: &Path) -> Self {
+        let file = file.display();
+        Self::Unusable(format!(
+            "{file} is missing: the training is not finished, or was not copied whole\n\
+             hint: run it again, or copy it again"
+        ))
     }
 }
 
@@ -230,21 +164,21 @@ pub fn prepare(
     let template_of = plan.recipe.needs_chat_template().then_some(plan.recipe.name.as_str());
     let base = plan.base.record(template_of, digests)?;
     let names: Vec<&str> = sets.iter().map(|set| set.record.name.as_str()).collect();
-    let configuration = scripts::configuration(plan)?;
+    let configuration = recipe::configuration(plan)?;
     // What the trainer reads; its hashes tell whether a folder that comes back was trained from the same.
     let mut read = BTreeMap::from([
         (file::CONFIGURATION.to_owned(), configuration.into_bytes()),
         ("data/dataset_info.json".to_owned(), data_set::index(&names)),
     ]);
     if plan.recipe.zero_2 {
-        read.insert(file::ZERO_2.to_owned(), scripts::ZERO_2.into());
+        read.insert(file::ZERO_2.to_owned(), recipe::ZERO_2_CONFIGURATION.into());
     }
     for set in &sets {
         read.insert(format!("data/{}.json", set.record.name), set.bytes.clone());
     }
     let hashed = |(name, bytes): (&String, &Vec<u8>)| (name.clone(), digest::of_bytes(bytes));
     let inputs = TrainingInputs {
-        version: inputs::VERSION,
+        version: record::INPUTS_VERSION,
         files: read.iter().map(hashed).collect(),
         data_sets: sets.into_iter().map(|set| set.record).collect(),
         base,
@@ -261,8 +195,8 @@ pub fn prepare(
         write(name, bytes)?;
     }
     // Not among the hashed files: people fit them to their cluster.
-    write(file::SHELL, scripts::shell(&plan.base, &plan.recipe).as_bytes())?;
-    write(file::SLURM, scripts::slurm(&plan.recipe).as_bytes())?;
+    write(file::SHELL, recipe::shell(&plan.base, &plan.recipe).as_bytes())?;
+    write(file::SLURM, recipe::slurm(&plan.recipe).as_bytes())?;
     // Last: without it there is no training in the folder.
     write_json(&folder.join(file::INPUTS), &inputs)?;
     Ok(inputs)
@@ -274,18 +208,25 @@ fn make_room(
     wanted: &TrainingInputs,
     other: OtherTraining,
 ) -> Result<(), TrainingError> {
+    let shown = folder.display();
     let is_empty = entries(folder)?.is_empty();
     let Some(here) = TrainingInputs::read(folder)? else {
         // An interrupted `prepare` leaves files without inputs.json; they are ours to write again.
-        let is_ours = is_empty || folder.join("data").is_dir();
-        return is_ours.then_some(()).ok_or_else(|| TrainingError::NoTraining(folder.to_owned()));
+        if is_empty || folder.join("data").is_dir() {
+            return Ok(());
+        }
+        return Err(Unusable(format!(
+            "{shown} is not empty, and no training was prepared in it\nhint: choose another folder"
+        )));
     };
     let differences = here.differences(wanted);
     match other {
         _ if differences.is_empty() => Ok(()),
-        OtherTraining::Refuse => {
-            Err(TrainingError::OtherTraining { folder: folder.to_owned(), differences })
-        }
+        OtherTraining::Refuse => Err(Unusable(format!(
+            "{shown} holds another training:\n  {}\n\
+             hint: choose another folder, or replace it with --replace",
+            differences.join("\n  ")
+        ))),
         // It is a training's folder, so all that is in it is the training's.
         OtherTraining::Replace => {
             fs::remove_dir_all(folder).map_err(TrainingError::from_io(folder))
@@ -330,8 +271,8 @@ pub fn import(folder: &Path) -> Result<TrainingRecord, TrainingError> {
 /// When the training is not finished, or a checkpoint cannot be removed.
 pub fn remove_checkpoints(folder: &Path) -> Result<u64, TrainingError> {
     match TrainingRecord::read(folder)? {
-        Some(_) => checkpoints::remove_all(&folder.join(file::MODEL)),
-        None => Err(TrainingError::FileMissing(folder.join(file::RECORD))),
+        Some(_) => run::remove_checkpoints(&folder.join(file::MODEL)),
+        None => Err(TrainingError::missing(&folder.join(file::RECORD))),
     }
 }
 

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use gra_downstream::environment::{EngineKind, Environment};
+use gra_downstream::engine::{EngineKind, Environment};
 use gra_downstream::training::{
     Base, OtherTraining, Recipe, TrainingError, TrainingEvent, TrainingPlan, TrainingRecord,
     TrainingSet, prepare, to_gguf, train,

@@ -1,7 +1,7 @@
 //! The llama.cpp engine: models in the process that owns it, many sequences in one batch.
 //!
-//! A chunk of requests to one model is answered by [`chunk`] (what to evaluate), [`lanes`] (who
-//! evaluates which part of it) and [`decode`] (the loop that evaluates a part). Its schedule depends
+//! A chunk of requests to one model is answered by [`chunk`] (what to evaluate, and who evaluates which part of it)
+//! and [`decode`] (the loop that evaluates a part). Its schedule depends
 //! on the chunk and the settings alone, never on time, so the same chunk on the same machine and build
 //! gives the same replies. A request in another chunk may get another reply: the numbers that llama.cpp
 //! computes depend on what a sequence is batched with.
@@ -14,10 +14,7 @@ mod chunk;
 mod decode;
 mod encoder;
 mod generator;
-mod lanes;
-mod probe;
 mod prompt;
-pub mod quantize;
 pub mod runtime;
 mod score;
 pub mod settings;
@@ -107,7 +104,7 @@ impl Engine for LlamaEngine {
     fn probe_template(&mut self, question: &TemplateQuestion) -> EngineResult<TemplateFinding> {
         let (member, source) = self.member(&question.model)?;
         source.locate(member.name.as_str())?;
-        probe::probe(&member, &source.path(), &question.calls)
+        prompt::probe(&member, &source.path(), &question.calls)
     }
 
     fn complete(&mut self, chunk: &[Request], watch: &mut Watch<'_>) -> EngineResult<Vec<Reply>> {
@@ -115,8 +112,7 @@ impl Engine for LlamaEngine {
             return Ok(Vec::new());
         };
         let (generator, settings) = self.generator(model)?;
-        let prepared = chunk::prepare(generator, chunk, settings)?;
-        lanes::run(generator, prepared, settings, watch)
+        chunk::answer(generator, chunk, settings, watch)
     }
 
     fn score(
@@ -151,7 +147,7 @@ impl Engine for LlamaEngine {
     fn fingerprint(&mut self, model: &ModelName) -> EngineResult<String> {
         let (sha256, context, template) = self.identity(model)?;
         let device = self.settings.device();
-        let flash = self.settings.flash_attention().name();
+        let flash = self.settings.flash_attention();
         let strict = if self.settings.strict() { ";determinism=strict" } else { "" };
         Ok(format!(
             "llama.cpp/{LLAMA_VERSION};writer={WRITER_VERSION};sha256={sha256};context={context};\

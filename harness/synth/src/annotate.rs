@@ -59,15 +59,12 @@ pub fn as_brought(items: &[SeedItem]) -> Vec<AnnotatedSeed> {
     items.iter().map(record).collect()
 }
 
-/// Fields of one item, as they come in.
+/// An item's annotation, as its fields come in.
 #[derive(Debug, Default)]
-struct Draft {
-    annotator: Option<usize>,
+struct Fields {
     domain: Option<Domain>,
     summary: Option<String>,
     keywords: Option<Vec<String>>,
-    malformed: Vec<MalformedReply>,
-    failed: Vec<FailedCall>,
 }
 
 /// The machine that annotates a seed set: one question round for all items and fields, retries for
@@ -77,7 +74,10 @@ pub struct Annotate<'a> {
     asker: Asker<'a>,
     members: &'a [Member],
     items: &'a [SeedItem],
-    drafts: Vec<Draft>,
+    /// One per item, as far as it is known.
+    seeds: Vec<AnnotatedSeed>,
+    fields: Vec<Fields>,
+    /// Item, stage and attempt of the calls under way.
     asked: Vec<(usize, Stage, u8)>,
 }
 
@@ -88,7 +88,7 @@ impl<'a> Annotate<'a> {
     /// in a drawn order, so shares are equal and a longer seed set leaves its beginning unchanged.
     #[must_use]
     pub fn new(asker: Asker<'a>, members: &'a [Member], items: &'a [SeedItem]) -> Self {
-        let mut drafts: Vec<Draft> = items.iter().map(|_| Draft::default()).collect();
+        let mut seeds = as_brought(items);
         let open = (0..items.len()).filter(|&at| items[at].annotation.is_none());
         let mut order = Vec::new();
         for (place, at) in open.enumerate() {
@@ -98,9 +98,10 @@ impl<'a> Annotate<'a> {
                 let name = ["annotators", &block.to_string()];
                 order = Stream::named(asker.run_seed, &name).choose(members.len(), members.len());
             }
-            drafts[at].annotator = Some(order[place % members.len()]);
+            seeds[at].annotator = Some(members[order[place % members.len()]].name.clone());
         }
-        Self { asker, members, items, drafts, asked: Vec::new() }
+        let fields = items.iter().map(|_| Fields::default()).collect();
+        Self { asker, members, items, seeds, fields, asked: Vec::new() }
     }
 
     /// Takes the answers to the last step and says what comes next.
@@ -112,7 +113,7 @@ impl<'a> Annotate<'a> {
             Answers::Start => {
                 // All three fields at once: each is made from the instruction alone, so none waits for another.
                 self.asked = (0..self.items.len())
-                    .filter(|&at| self.drafts[at].annotator.is_some())
+                    .filter(|&at| self.seeds[at].annotator.is_some())
                     .flat_map(|at| STAGES.map(|stage| (at, stage, 0)))
                     .collect();
                 self.ask_or_embed()
@@ -121,40 +122,24 @@ impl<'a> Annotate<'a> {
                 assert_eq!(replies.len(), self.asked.len(), "one reply per request");
                 let asked = std::mem::take(&mut self.asked);
                 for ((at, stage, attempt), reply) in asked.into_iter().zip(&replies) {
+                    let seed = &mut self.seeds[at];
                     if let Some(failure) = reply.failure() {
-                        let call = FailedCall { stage, seat: 0, attempt, failure };
-                        self.drafts[at].failed.push(call);
+                        seed.failed.push(FailedCall { stage, seat: 0, attempt, failure });
                         continue;
                     }
-                    let read = self.drafts[at].read(stage, reply, self.asker.prompts);
+                    let read = self.fields[at].read(stage, reply, self.asker.prompts);
                     let Err(reason) = read else { continue };
-                    let malformed = MalformedReply { stage, seat: 0, attempt, reason };
-                    self.drafts[at].malformed.push(malformed);
+                    seed.malformed.push(MalformedReply { stage, seat: 0, attempt, reason });
                     if attempt < self.asker.method.retries && reason != Malformed::PromptTooLong {
                         self.asked.push((at, stage, attempt + 1));
                     }
                 }
                 // An item that lacks one field for good needs no other.
-                let drafts = &self.drafts;
-                self.asked.retain(|(at, ..)| drafts[*at].failed.is_empty());
+                let seeds = &self.seeds;
+                self.asked.retain(|(at, ..)| seeds[*at].failed.is_empty());
                 self.ask_or_embed()
             }
-            Answers::Embeddings(embeddings) => {
-                assert_eq!(embeddings.len(), self.items.len(), "one embedding per text");
-                let annotated = |(at, text): (usize, &Embedding)| AnnotatedSeed {
-                    long: text.is_long(),
-                    ..self.annotated(at)
-                };
-                let seeds: Vec<AnnotatedSeed> =
-                    embeddings.iter().enumerate().map(annotated).collect();
-                let items = seeds.iter().zip(embeddings).map(|(seed, embedding)| PoolItem {
-                    id: seed.id,
-                    annotation: seed.annotation.clone(),
-                    embedding,
-                });
-                let pool = Pool::from_seed(items.collect());
-                Step::Done(Annotated { seeds, pool })
-            }
+            Answers::Embeddings(embeddings) => self.finish(embeddings),
         }
     }
 
@@ -171,7 +156,8 @@ impl<'a> Annotate<'a> {
 
     fn request(&self, (at, stage, attempt): (usize, Stage, u8)) -> Request {
         let item = &self.items[at];
-        let annotator = self.drafts[at].annotator.unwrap_or_default();
+        let annotator = self.seeds[at].annotator.as_ref();
+        let member = self.members.iter().find(|member| Some(&member.name) == annotator);
         let values = [("instruction", item.instruction.as_str())];
         self.asker.request(Question {
             subject: item.id(),
@@ -179,36 +165,34 @@ impl<'a> Annotate<'a> {
             seat: 0,
             attempt,
             repeat: 0,
-            member: &self.members[annotator],
+            member: member.expect("an item that is asked about has an annotator of the pool"),
             portion: Portion::Whole,
             score_reading: ScoreReading::Sampled,
             sample: self.asker.prompts.sample(stage, &values),
         })
     }
 
-    fn annotated(&mut self, at: usize) -> AnnotatedSeed {
-        let item = &self.items[at];
-        let draft = std::mem::take(&mut self.drafts[at]);
-        let own = || {
-            Some(Annotation {
-                domain: draft.domain?,
-                keywords: draft.keywords?,
-                summary: draft.summary?,
-            })
-        };
-        AnnotatedSeed {
-            id: item.id(),
-            annotator: draft.annotator.map(|member| self.members[member].name.clone()),
+    fn finish(&mut self, embeddings: Vec<Embedding>) -> Step<Annotated> {
+        let mut seeds = std::mem::take(&mut self.seeds);
+        assert_eq!(embeddings.len(), seeds.len(), "one embedding per text");
+        let fields = std::mem::take(&mut self.fields);
+        let mut items = Vec::with_capacity(seeds.len());
+        for ((seed, fields), embedding) in seeds.iter_mut().zip(fields).zip(embeddings) {
+            seed.long = embedding.is_long();
             // What the seed set brought along stands.
-            annotation: item.annotation.clone().or_else(own),
-            malformed: draft.malformed,
-            long: false,
-            failed: draft.failed,
+            seed.annotation = seed.annotation.take().or_else(|| fields.annotation());
+            items.push(PoolItem { id: seed.id, annotation: seed.annotation.clone(), embedding });
         }
+        Step::Done(Annotated { seeds, pool: Pool::from_seed(items) })
     }
 }
 
-impl Draft {
+impl Fields {
+    /// `None` while one of them is missing.
+    fn annotation(self) -> Option<Annotation> {
+        Some(Annotation { domain: self.domain?, keywords: self.keywords?, summary: self.summary? })
+    }
+
     fn read(&mut self, stage: Stage, reply: &Reply, prompts: &PromptSet) -> Result<(), Malformed> {
         match stage {
             Stage::SeedDomain => self.domain = Some(form::read_domain(reply)?),

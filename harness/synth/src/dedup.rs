@@ -1,13 +1,10 @@
 //! Near-duplicates by cosine of embeddings (paper, section 3.5; METHOD.md, D1-D4).
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::candidate::Neighbour;
-use crate::embedding::Embedding;
 use crate::pool::ItemId;
-use crate::similarity::{Near, Shortlist, Slab, Vectors, cosine, floor_below, pack, sweep};
+use crate::similarity::{Embedding, Nearest, Slab, Vectors, pack, sweep};
 
 /// Contenders that are compared with the pool at a time. Among themselves they are compared twice
 /// over, so a block must be small beside the pool, and large beside what one product costs to set
@@ -67,13 +64,14 @@ pub fn dedup<'a>(
         let rows = all.part(number * BLOCK..number * BLOCK + block.len());
         let before = pool.ids.len();
         let texts: Vec<&Embedding> = block.iter().map(|contender| &contender.embedding).collect();
-        let lists = pool.shortlists(&texts, rows, error);
+        let of_pool = pool.nearest(&texts, rows, error);
         let among = scores(rows);
         let mut joined: Vec<usize> = Vec::new();
-        for (at, (contender, mut list)) in block.iter().zip(lists).enumerate() {
+        for (at, (contender, mut nearest)) in block.iter().zip(of_pool).enumerate() {
             let with_joined: Vec<f32> = joined.iter().map(|&other| among[at][other]).collect();
-            list.offer(&pool, Slab { first: before, scores: &with_joined });
-            let nearest = pool.settle(list);
+            let joined_here = Slab { first: before, scores: &with_joined };
+            pool.compare(&mut nearest, &contender.embedding, joined_here);
+            let nearest = pool.neighbour(nearest);
             // A cosine equal to the limit drops (paper, section 3.5: below 0.9 is kept).
             let kept = nearest.is_none_or(|neighbour| neighbour.cosine < limit);
             if kept {
@@ -98,24 +96,23 @@ pub(crate) fn nearest<'a>(
     let rows = Vectors::new(&values, embeddings.len());
     let texts: Vec<&Embedding> = embeddings.iter().collect();
     let pool = Target::new(items);
-    let lists = pool.shortlists(&texts, rows, rows.error_against(&pool.rows()));
-    lists.into_iter().map(|list| pool.settle(list)).collect()
+    let found = pool.nearest(&texts, rows, rows.error_against(&pool.rows()));
+    found.into_iter().map(|nearest| pool.neighbour(nearest)).collect()
 }
 
-/// The target pool, packed.
+/// The target pool.
 struct Target {
     ids: Vec<ItemId>,
+    texts: Vec<Embedding>,
+    /// Their vectors, packed.
     values: Vec<f32>,
-    /// Texts that the encoder does not read at once, by place.
-    long: BTreeMap<usize, Embedding>,
 }
 
 impl Target {
     fn new<'a>(items: impl IntoIterator<Item = (ItemId, &'a Embedding)>) -> Self {
-        let (ids, embeddings): (Vec<ItemId>, Vec<&Embedding>) = items.into_iter().unzip();
-        let long = embeddings.iter().enumerate().filter(|(_, text)| text.is_long());
-        let long = long.map(|(place, text)| (place, (*text).clone())).collect();
-        Self { ids, values: pack(embeddings), long }
+        let items = items.into_iter().map(|(id, text)| (id, text.clone()));
+        let (ids, texts): (Vec<ItemId>, Vec<Embedding>) = items.unzip();
+        Self { ids, values: pack(&texts), texts }
     }
 
     fn rows(&self) -> Vectors<'_> {
@@ -123,99 +120,27 @@ impl Target {
     }
 
     fn push(&mut self, id: ItemId, text: &Embedding) {
-        if text.is_long() {
-            self.long.insert(self.ids.len(), text.clone());
-        }
         self.ids.push(id);
+        self.texts.push(text.clone());
         self.values.extend_from_slice(text.vector());
     }
 
-    /// What may be nearest to each of some texts, whose vectors are the rows.
-    fn shortlists<'t>(
-        &self,
-        texts: &[&'t Embedding],
-        rows: Vectors,
-        error: f64,
-    ) -> Vec<Contest<'t>> {
-        sweep(
-            rows,
-            self.rows(),
-            |at| Contest { text: texts[at], list: Shortlist::new(error), error, of_long: None },
-            |_, contest: &mut Contest<'t>, slab| {
-                contest.offer(self, slab);
-                let exact = |place| self.cosine(contest.text, place);
-                contest.list.shorten(exact, |place| self.ids[place]);
-            },
-            |_, contest| contest,
-        )
+    /// What is nearest to each of some texts, whose vectors are the rows.
+    fn nearest(&self, texts: &[&Embedding], rows: Vectors, error: f64) -> Vec<Nearest> {
+        let compare = |at: usize, nearest: &mut Nearest, slab: Slab| {
+            self.compare(nearest, texts[at], slab);
+        };
+        sweep(rows, self.rows(), |_| Nearest::new(error), compare, |_, nearest| nearest)
     }
 
-    /// What is nearest to a text.
-    fn settle(&self, contest: Contest) -> Option<Neighbour> {
-        let Contest { text, list, of_long, .. } = contest;
-        let key = |place: usize| self.ids[place];
-        let plain = list.settle(|place| self.cosine(text, place), key);
-        let near = plain.into_iter().chain(of_long).reduce(|near, next| near.closer(next, key))?;
-        Some(Neighbour { id: key(near.place), cosine: near.cosine })
+    /// Compares a text with items of consecutive places, by the products of their vectors with the text's.
+    fn compare(&self, nearest: &mut Nearest, text: &Embedding, slab: Slab) {
+        // [D1] Where the text or an item is long, a score is the cosine of whole texts, which theirs cannot exceed.
+        nearest.offer(slab, |place| text.cosine(&self.texts[place]), |place| self.ids[place]);
     }
 
-    /// [`Embedding::cosine`] of a text and the item at a place.
-    fn cosine(&self, text: &Embedding, place: usize) -> f64 {
-        match self.long.get(&place) {
-            Some(item) => text.cosine(item),
-            None if text.is_long() => {
-                text.cosine(&Embedding::new(Arc::from(self.rows().row(place))))
-            }
-            None => cosine(text.vector(), self.rows().row(place)),
-        }
-    }
-}
-
-/// What may be nearest to a text.
-struct Contest<'t> {
-    text: &'t Embedding,
-    /// Items whose score is the cosine, but for rounding.
-    list: Shortlist,
-    error: f64,
-    /// The nearest of the others: where the text or the item is long, a score is only a bound.
-    of_long: Option<Near>,
-}
-
-impl Contest<'_> {
-    /// Takes in items of consecutive places, by the products of their vectors with the text's.
-    fn offer(&mut self, pool: &Target, slab: Slab) {
-        let places = slab.first..slab.first + slab.scores.len();
-        // [D1] Of a long text the score bounds the cosine from above, so it only says what can be left out.
-        if self.text.is_long() {
-            places.zip(slab.scores).for_each(|(place, score)| self.weigh(pool, place, *score));
-            return;
-        }
-        if pool.long.range(places.clone()).next().is_none() {
-            self.list.offer(slab);
-            return;
-        }
-        // Long items are masked for the list of plain ones and compared by themselves below.
-        let mut plain = slab.scores.to_vec();
-        for (place, _) in pool.long.range(places.clone()) {
-            plain[place - slab.first] = f32::NEG_INFINITY;
-        }
-        // A masked item that is settled all the same does no harm: settling is exact.
-        self.list.offer(Slab { first: slab.first, scores: &plain });
-        for (place, _) in pool.long.range(places) {
-            self.weigh(pool, *place, slab.scores[place - slab.first]);
-        }
-    }
-
-    /// Compares with an item window by window, unless something nearer than the bound is known.
-    fn weigh(&mut self, pool: &Target, place: usize, bound: f32) {
-        #[expect(clippy::cast_possible_truncation, reason = "the floor lies further below")]
-        let best = self.of_long.map_or(f32::NEG_INFINITY, |near| near.cosine as f32);
-        if bound < self.list.floor() || bound < floor_below(best, self.error) {
-            return;
-        }
-        let next = Near { place, cosine: pool.cosine(self.text, place) };
-        let closer = |near: Near| near.closer(next, |place| pool.ids[place]);
-        self.of_long = Some(self.of_long.map_or(next, closer));
+    fn neighbour(&self, nearest: Nearest) -> Option<Neighbour> {
+        nearest.near.map(|near| Neighbour { id: self.ids[near.place], cosine: near.cosine })
     }
 }
 

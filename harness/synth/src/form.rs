@@ -1,5 +1,5 @@
-//! The form of each stage's reply: the shape that is asked for, and how a reply is read
-//! (METHOD.md, section 4 and G4, G9, G10, R2, R3).
+//! How each stage's reply is read (METHOD.md, section 4 and G4, G9, G10, R2, R3). The shape that is asked for is in
+//! [`step`](crate::step).
 //!
 //! One tag pair per prompt is sent. Reading accepts every variant that the paper prints, because
 //! models copy examples and old outputs should stay readable. Nothing is repaired: what does not
@@ -8,9 +8,8 @@
 //! Thoughts are taken out first ([`crate::thought`]). Of several answers in what is left the last complete
 //! one counts: a model that corrects itself does so at the end.
 
-mod asked;
-
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,22 +18,20 @@ use crate::domain::Domain;
 use crate::request::{Finish, Reply, Request, ScoreReading, Stage};
 use crate::thought;
 
-pub use asked::{max_tokens, max_tokens_with_thought, shape};
-
 /// Most keywords of a set.
 pub const MAX_KEYWORDS: usize = 3;
 
 /// What an instruction is checked for, in the order of Prompt 6 (section 3.3).
 pub const CRITERIA: [&str; 3] = ["reasonable", "complete", "clear"];
 
-const DATA: (&str, &str) = ("<bod>", "<eod>");
-const ITEM: (&str, &str) = ("<boa>", "<eoa>");
+pub(crate) const DATA: (&str, &str) = ("<bod>", "<eod>");
+pub(crate) const ITEM: (&str, &str) = ("<boa>", "<eoa>");
 /// The closing tag that the paper's Prompt 4 prints.
 const ITEM_AS_PRINTED: (&str, &str) = ("<boa>", "<eo>");
-const KEYWORDS: (&str, &str) = ("<bok>", "<eok>");
-const INSTRUCTION: (&str, &str) = ("<boi>", "<eoi>");
-const SCORES: (&str, &str) = ("<bos>", "<eos>");
-const COMMENT: (&str, &str) = ("<boc>", "<eoc>");
+pub(crate) const KEYWORDS: (&str, &str) = ("<bok>", "<eok>");
+pub(crate) const INSTRUCTION: (&str, &str) = ("<boi>", "<eoi>");
+pub(crate) const SCORES: (&str, &str) = ("<bos>", "<eos>");
+pub(crate) const COMMENT: (&str, &str) = ("<boc>", "<eoc>");
 
 /// Why a reply could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -70,26 +67,10 @@ pub enum Malformed {
     NoReply,
 }
 
-impl Malformed {
-    /// Name used in tables and files.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::CutOff => "cut-off",
-            Self::UnfinishedThought => "unfinished-thought",
-            Self::PromptTooLong => "prompt-too-long",
-            Self::NoTags => "no-tags",
-            Self::NoField => "no-field",
-            Self::Empty => "empty",
-            Self::CopiedExample => "copied-example",
-            Self::RepeatedKeywords => "repeated-keywords",
-            Self::UnknownDomain => "unknown-domain",
-            Self::TooManyKeywords => "too-many-keywords",
-            Self::NotThreeBits => "not-three-bits",
-            Self::NotSixScores => "not-six-scores",
-            Self::NoExpectedScores => "no-expected-scores",
-            Self::NoReply => "no-reply",
-        }
+/// The name that serde gives it, in tables and files.
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 
@@ -318,14 +299,8 @@ pub fn read_response(reply: &Reply) -> Result<String, Malformed> {
 pub fn read_bits(reply: &Reply) -> Result<[bool; 3], Malformed> {
     let text = tagged(reply, &[SCORES])?;
     let elements = list(between(&text, SCORES)?).ok_or(Malformed::NotThreeBits)?;
-    let bits: Option<Vec<bool>> = elements
-        .into_iter()
-        .map(|element| match integer(element)? {
-            0 => Some(false),
-            1 => Some(true),
-            _ => None,
-        })
-        .collect();
+    let bit = |element| Some(integer(element).filter(|&bit| bit <= 1)? == 1);
+    let bits: Option<Vec<bool>> = elements.into_iter().map(bit).collect();
     bits.and_then(|bits| bits.try_into().ok()).ok_or(Malformed::NotThreeBits)
 }
 
@@ -347,8 +322,8 @@ pub fn read_scores(reply: &Reply, reading: ScoreReading) -> Result<Scores, Malfo
     // A comment may quote a list of scores, and stands before the scores in one form.
     let text = without_comments(&tagged(reply, &[SCORES])?);
     let elements = list(between(&text, SCORES)?).ok_or(Malformed::NotSixScores)?;
-    let scores: Option<Vec<u8>> =
-        elements.into_iter().map(|element| integer(element).filter(|&score| score <= 10)).collect();
+    let score = |element| integer(element).filter(|&score| score <= 10);
+    let scores: Option<Vec<u8>> = elements.into_iter().map(score).collect();
     // [R3] Exactly six, also where expected scores are wanted: those belong to the numbers that were written.
     let scores = scores.and_then(|scores| scores.try_into().ok()).ok_or(Malformed::NotSixScores)?;
     match reading {

@@ -14,7 +14,7 @@
 //! | Paper | Step | Code |
 //! |---|---|---|
 //! | 3, A | seed items get domain, summary and keywords: D(0) | [`annotate`], [`domain`], [`pool`] |
-//! | 3 | roles without replacement; variants of them (4.3, 5.1) | [`roles`], [`variant`], [`adaptive`] |
+//! | 3 | roles without replacement; variants of them (4.3, 5.1) | [`roles`], [`variant`] |
 //! | 3.2 | examples; keywords, instruction and response | [`round`] (`asking`) |
 //! | 3.3 | three bits, six scores; mu and sigma; the decision | [`round`] (`deciding`), [`committee`] |
 //! | 3.4 | disputes go to an adjudicator | [`round`] (`deciding`) |
@@ -31,16 +31,14 @@
 //! - [`prompt`], [`form`], [`thought`]: the text of a prompt; how its reply is read; what a model thinks before it
 //!   answers
 //! - [`candidate`]: the recorded facts of one candidate
-//! - [`embedding`], [`similarity`]: how alike two texts are; exact cosines of many vectors at once
+//! - [`similarity`]: how alike two texts are; exact cosines of many vectors at once
 //! - [`stream`]: named random streams
 
-pub mod adaptive;
 pub mod annotate;
 pub mod candidate;
 pub mod committee;
 pub mod dedup;
 pub mod domain;
-pub mod embedding;
 pub mod form;
 pub mod judge;
 pub mod method;

@@ -214,17 +214,10 @@ impl Default for Method {
     }
 }
 
-/// A parameter has a value that the method cannot use.
+/// A parameter has a value that the method cannot use: its name as in the experiment file, what was given, what is allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{parameter} = {value}: {rule}")]
-pub struct MethodError {
-    /// Name as in the experiment file.
-    pub parameter: &'static str,
-    /// What was given.
-    pub value: String,
-    /// What is allowed.
-    pub rule: &'static str,
-}
+#[error("{0}")]
+pub struct MethodError(String);
 
 impl Method {
     /// Whether comments wait for a dispute.
@@ -259,8 +252,8 @@ impl Method {
     /// # Errors
     /// Names the first parameter that is out of range.
     pub fn check(&self) -> Result<(), MethodError> {
-        let fail = |parameter, value: &dyn fmt::Display, rule| {
-            Err(MethodError { parameter, value: value.to_string(), rule })
+        let fail = |parameter: &str, value: &dyn fmt::Display, rule: &str| {
+            Err(MethodError(format!("{parameter} = {value}: {rule}")))
         };
         let limits = &self.limits;
         // Delta has no upper end: from 5 on, the largest possible spread, nothing is disputed.

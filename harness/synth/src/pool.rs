@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Domain;
-use crate::embedding::Embedding;
+use crate::similarity::Embedding;
 
 /// Where a pool item or a call's subject comes from: a seed item or a candidate.
 ///

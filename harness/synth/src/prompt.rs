@@ -37,46 +37,10 @@ pub const TEMPLATES: [(&str, &[Stage], &[&str]); 9] = [
 /// B4). A set may lack it.
 pub const REWRITE_TEMPLATE: (&str, &[&str]) = ("7-rewrite.txt", &["instruction", "old_response"]);
 
-/// A prompt set is not usable.
+/// A prompt set is not usable: which file, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PromptError {
-    /// A file of [`TEMPLATES`], or the [`REWRITE_TEMPLATE`] that a variant needs, is not there.
-    #[error("the prompt set has no `{file}`\n  hint: experiments/prompts has it")]
-    Missing {
-        /// The file.
-        file: &'static str,
-    },
-    /// The file has no [`SAMPLE_LINE`], or several.
-    #[error("`{file}` must have exactly one line `{SAMPLE_LINE}`, and has {count}")]
-    SampleLine {
-        /// The file.
-        file: &'static str,
-        /// How many it has.
-        count: usize,
-    },
-    /// The sample block lacks a place that its stage fills.
-    #[error("`{file}` has no place `{{{{{place}}}}}` in its sample block")]
-    PlaceMissing {
-        /// The file.
-        file: &'static str,
-        /// The place.
-        place: &'static str,
-    },
-    /// A place that nothing fills, or a place in the role text.
-    #[error(
-        "`{file}` line {line}: `{{{{{place}}}}}` is no place of this prompt here; known: {known}"
-    )]
-    UnknownPlace {
-        /// The file.
-        file: &'static str,
-        /// Counted from 1.
-        line: usize,
-        /// As written.
-        place: String,
-        /// The places that may be used.
-        known: String,
-    },
-}
+#[error("{0}")]
+pub struct PromptError(String);
 
 /// A parsed template.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,8 +71,7 @@ impl PromptSet {
     pub fn parse(files: &BTreeMap<String, String>) -> Result<Self, PromptError> {
         let mut templates = BTreeMap::new();
         for (file, stages, places) in TEMPLATES {
-            let text = files.get(file).ok_or(PromptError::Missing { file })?;
-            let template = Template::parse(file, text, places)?;
+            let template = Template::read(files, file, places)?;
             for stage in stages {
                 templates.insert(*stage, template.clone());
             }
@@ -122,8 +85,7 @@ impl PromptSet {
     /// When the files lack it, or it is not usable.
     pub fn rewriting(mut self, files: &BTreeMap<String, String>) -> Result<Self, PromptError> {
         let (file, places) = REWRITE_TEMPLATE;
-        let text = files.get(file).ok_or(PromptError::Missing { file })?;
-        self.templates.insert(Stage::Response, Template::parse(file, text, places)?);
+        self.templates.insert(Stage::Response, Template::read(files, file, places)?);
         Ok(self)
     }
 
@@ -178,17 +140,24 @@ impl PromptSet {
 }
 
 impl Template {
-    fn parse(
-        file: &'static str,
-        text: &str,
+    fn read(
+        files: &BTreeMap<String, String>,
+        file: &str,
         places: &'static [&'static str],
     ) -> Result<Self, PromptError> {
+        let Some(text) = files.get(file) else {
+            let hint = "experiments/prompts has it";
+            return Err(PromptError(format!("the prompt set has no `{file}`\n  hint: {hint}")));
+        };
         let text = text.replace("\r\n", "\n");
         let lines: Vec<&str> = text.lines().collect();
         let borders: Vec<usize> =
             (0..lines.len()).filter(|&at| lines[at].trim() == SAMPLE_LINE).collect();
         let [border] = borders.as_slice() else {
-            return Err(PromptError::SampleLine { file, count: borders.len() });
+            return Err(PromptError(format!(
+                "`{file}` must have exactly one line `{SAMPLE_LINE}`, and has {}",
+                borders.len()
+            )));
         };
         // [G8] One user message: the role text, a blank line, the sample block.
         let role = lines[..*border].join("\n").trim_end().to_owned() + "\n\n";
@@ -197,7 +166,8 @@ impl Template {
         let block = lines[border + 1..].join("\n");
         let sample = split_at_places(file, block.trim(), border + 2, places)?;
         if let Some(place) = places.iter().find(|p| !sample.contains(&Piece::Place(p))) {
-            return Err(PromptError::PlaceMissing { file, place });
+            let lacks = format!("has no place `{{{{{place}}}}}` in its sample block");
+            return Err(PromptError(format!("`{file}` {lacks}")));
         }
         // [R12] Only Prompts 8 and 9 show a response, and with it examples of six scores.
         let shows_scores = places.contains(&"response");
@@ -234,7 +204,7 @@ fn turns(role: &str) -> Vec<String> {
 
 /// Cuts a text, which begins at a line of its file, at its places.
 fn split_at_places(
-    file: &'static str,
+    file: &str,
     text: &str,
     first_line: usize,
     places: &'static [&'static str],
@@ -246,12 +216,11 @@ fn split_at_places(
     {
         let Some(place) = places.iter().find(|known| **known == name.trim()) else {
             let above = &text[..text.len() - inside.len()];
-            return Err(PromptError::UnknownPlace {
-                file,
-                line: first_line + above.matches('\n').count(),
-                place: name.trim().to_owned(),
-                known: if places.is_empty() { "none".to_owned() } else { places.join(", ") },
-            });
+            let (line, place) = (first_line + above.matches('\n').count(), name.trim());
+            let known = if places.is_empty() { "none".to_owned() } else { places.join(", ") };
+            return Err(PromptError(format!(
+                "`{file}` line {line}: `{{{{{place}}}}}` is no place of this prompt here; known: {known}"
+            )));
         };
         pieces.extend([Piece::Text(before.to_owned()), Piece::Place(place)]);
         rest = after;

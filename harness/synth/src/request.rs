@@ -12,9 +12,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::committee::Thousandths;
-pub use crate::embedding::Embedding;
 use crate::pool::ItemId;
 use crate::shape::Shape;
+pub use crate::similarity::Embedding;
 use crate::thought;
 
 /// A model's name in its pool, e.g. `smollm2-135m-q8_0`.
@@ -145,10 +145,7 @@ impl Prompt {
     /// The user message as the model reads it, before its chat template.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut text = String::with_capacity(self.role.len() + self.sample.len());
-        text.push_str(&self.role);
-        text.push_str(&self.sample);
-        text
+        [&*self.role, &self.sample].concat()
     }
 }
 

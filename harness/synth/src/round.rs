@@ -17,14 +17,13 @@ mod deciding;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::adaptive::Experience;
 use crate::candidate::{Candidate, Outcome};
 use crate::domain::Domain;
-use crate::embedding::Embedding;
 use crate::method::{Economy, Member, Method};
 use crate::pool::{ItemId, Pool, PoolItem, SeedItem};
 use crate::request::{ModelName, Stage};
-use crate::roles::RoleDraw;
+use crate::roles::{Experience, RoleDraw};
+use crate::similarity::Embedding;
 use crate::step::{Answers, Asker, Step};
 use crate::stream::Stream;
 use crate::variant::Variant;

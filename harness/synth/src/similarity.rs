@@ -1,25 +1,22 @@
-//! Cosines between many vectors: a blocked matrix product in `f32`, fast but rounded, and the exact
-//! cosine wherever rounding could matter.
+//! How alike texts are: what an encoder makes of a text ([`Embedding`]: a unit vector and, for a text that it cannot
+//! read at once, one more of every window that it reads instead; METHOD.md, D1), and cosines between many vectors: a
+//! blocked matrix product in `f32`, fast but rounded, and the exact cosine wherever rounding could matter.
 //!
 //! A product in `f32` errs by no more than a known amount, in whatever order a machine adds
-//! ([`Vectors::error_against`]; Higham 2002, section 3.1). A comparison of products therefore
-//! knows which comparisons are certain, and settles the few others with [`cosine`], which rounds
-//! alike on every machine. That makes decisions as exact as those of a plain loop over [`cosine`],
-//! at the speed of a matrix product. [`nearest`] does so for the nearest row: which one it is, and its
-//! cosine, as a plain loop would find them.
+//! ([`Vectors::error_against`]; Higham 2002, section 3.1). A product therefore bounds a cosine, and what
+//! a bound leaves open is settled with [`cosine`], which rounds alike on every machine. That makes
+//! decisions as exact as those of a plain loop over [`cosine`], at the speed of a matrix product.
+//! [`nearest`] does so for the nearest row: which one it is, and its cosine, as a plain loop would find them.
 //!
 //! This is the one place of the crate that starts threads. No result depends on how many there are:
 //! every query is worked on by one thread, and every decision is exact (decision 10).
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
-
-use crate::embedding::Embedding;
-
-pub use crate::embedding::cosine;
 
 /// Queries that one thread works on at a time.
 const QUERIES: usize = 256;
@@ -30,8 +27,90 @@ const ROWS: usize = 512;
 /// Scores that are looked through at a time.
 const LANES: usize = 16;
 
-/// Open rows on a shortlist before they are settled. Only near-ties make so many.
-const FULL: usize = 64;
+/// Cosine of two unit vectors: their dot product, summed in `f64`, in order, so that every machine rounds alike.
+#[must_use]
+pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+}
+
+/// The embedding of a text (384 dimensions for all-MiniLM-L6-v2).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedding {
+    vector: Arc<[f32]>,
+    /// The windows' unit vectors, one behind another; empty for a text that is read at once.
+    windows: Arc<[f32]>,
+}
+
+impl Embedding {
+    /// Of a text that the encoder reads at once: its unit vector.
+    #[must_use]
+    pub fn new(vector: Arc<[f32]>) -> Self {
+        Self { vector, windows: Arc::from([]) }
+    }
+
+    /// Of a longer text: a unit vector for all of it, and those of its windows, one behind another.
+    ///
+    /// # Panics
+    /// When there is no window, or they are not of the vector's dimension.
+    #[must_use]
+    pub fn in_windows(vector: Arc<[f32]>, windows: Arc<[f32]>) -> Self {
+        let fit = !windows.is_empty() && windows.len().is_multiple_of(vector.len());
+        assert!(fit, "windows of another dimension than the text's vector");
+        Self { vector, windows }
+    }
+
+    /// The unit vector that stands for the text.
+    #[must_use]
+    pub fn vector(&self) -> &[f32] {
+        &self.vector
+    }
+
+    /// The windows' unit vectors, one behind another; empty for a text that is read at once.
+    #[must_use]
+    pub fn windows(&self) -> &[f32] {
+        &self.windows
+    }
+
+    /// Whether the text is longer than the encoder reads at once.
+    #[must_use]
+    pub fn is_long(&self) -> bool {
+        !self.windows.is_empty()
+    }
+
+    /// How alike two texts are, in [-1, 1]. Of two texts that the encoder reads at once it is the cosine of
+    /// their vectors: a dot product summed in `f64`, in order, so that every machine rounds alike. Where one
+    /// is longer it is the least of that cosine and of each window's largest cosine to a window of the other
+    /// text: whatever only one of the texts says counts against them, wherever it stands.
+    ///
+    /// # Panics
+    /// When the dimensions differ: vectors of two encoders were mixed.
+    #[must_use]
+    pub fn cosine(&self, other: &Self) -> f64 {
+        let dim = self.vector.len();
+        assert_eq!(dim, other.vector.len(), "embeddings of two encoders were mixed");
+        let whole = cosine(&self.vector, &other.vector);
+        if !self.is_long() && !other.is_long() {
+            return whole;
+        }
+        // [D1] Both ways: every window of either text must be found in the other, so a shared beginning is not enough.
+        let (own, others) = (self.parts(), other.parts());
+        whole.min(least_covered(own, others, dim)).min(least_covered(others, own, dim))
+    }
+
+    /// The windows; of a text that is read at once, its vector.
+    fn parts(&self) -> &[f32] {
+        if self.is_long() { &self.windows } else { &self.vector }
+    }
+}
+
+/// The least, over the rows of one text, of the largest cosine to a row of the other.
+fn least_covered(rows: &[f32], others: &[f32], dim: usize) -> f64 {
+    let best = |row: &[f32]| {
+        let cosines = others.chunks_exact(dim).map(|other| cosine(row, other));
+        cosines.fold(f64::NEG_INFINITY, f64::max)
+    };
+    rows.chunks_exact(dim).map(best).fold(f64::INFINITY, f64::min)
+}
 
 /// Rows of one length, side by side in memory.
 #[derive(Clone, Copy, Debug)]
@@ -252,84 +331,103 @@ impl Near {
 #[must_use]
 pub fn nearest(queries: Vectors, base: Vectors) -> Vec<Option<Near>> {
     let error = queries.error_against(&base);
-    let exact = |query, place| cosine(queries.row(query), base.row(place));
     sweep(
         queries,
         base,
-        |_| Shortlist::new(error),
-        |query, list: &mut Shortlist, slab| {
-            list.offer(slab);
-            list.shorten(|place| exact(query, place), |place| place);
+        |_| Nearest::new(error),
+        |query, nearest: &mut Nearest, slab| {
+            let exact = |place| cosine(queries.row(query), base.row(place));
+            nearest.offer(slab, exact, |place| place);
         },
-        |query, list| list.settle(|place| exact(query, place), |place| place),
+        |_, nearest| nearest.near,
     )
 }
 
-/// The rows seen so far that may be a query's nearest.
-#[derive(Clone, Debug)]
-pub(crate) struct Shortlist {
-    /// How far a score can lie from its cosine.
+/// The nearest row to a query, of those that it was compared with so far.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Nearest {
+    /// How far a score can lie below the cosine of its row.
     error: f64,
-    /// The largest score so far.
-    best: f32,
-    /// The nearest of the rows that were settled.
-    settled: Option<Near>,
-    /// Rows that are not, in the order in which they were seen.
-    open: Vec<usize>,
+    /// `None` before the first row.
+    pub(crate) near: Option<Near>,
 }
 
-impl Shortlist {
-    /// An empty list for scores that are off by at most `error`.
-    pub(crate) fn new(error: f64) -> Self {
-        Self { error, best: f32::NEG_INFINITY, settled: None, open: Vec::new() }
+impl Nearest {
+    pub(crate) const fn new(error: f64) -> Self {
+        Self { error, near: None }
     }
 
-    /// Takes in what may be the nearest. Rows must be offered in the order in which a plain loop
-    /// would meet them.
-    pub(crate) fn offer(&mut self, slab: Slab) {
-        let top = slab.largest();
-        if top < floor_below(self.best, self.error) {
+    /// Compares with rows. Their scores bound their cosines from above, but for the error, so `exact` is asked only for
+    /// those that may be nearer than what is known. Of equal cosines the one with the smaller `key` is nearer.
+    pub(crate) fn offer<K: Ord>(
+        &mut self,
+        slab: Slab,
+        exact: impl Fn(usize) -> f64,
+        key: impl Fn(usize) -> K,
+    ) {
+        let mut floor = self.floor();
+        // Most slabs hold nothing that is near: a look at their largest score tells.
+        if slab.largest() < floor {
             return;
         }
-        self.best = self.best.max(top);
-        let floor = floor_below(self.best, self.error);
         for (place, score) in (slab.first..).zip(slab.scores) {
             // A product that is no number decides nothing; the exact cosine will.
             if *score >= floor || score.is_nan() {
-                self.open.push(place);
+                let next = Near { place, cosine: exact(place) };
+                self.near = Some(self.near.map_or(next, |near| near.closer(next, &key)));
+                floor = self.floor();
             }
         }
     }
 
     /// The least score that may still belong to the nearest.
-    pub(crate) fn floor(&self) -> f32 {
-        floor_below(self.best, self.error)
+    fn floor(&self) -> f32 {
+        #[expect(clippy::cast_possible_truncation, reason = "the floor lies further below")]
+        self.near.map_or(f32::NEG_INFINITY, |near| floor_below(near.cosine as f32, self.error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A unit vector in the plane, at an angle in degrees.
+    fn at(degrees: f64) -> [f32; 2] {
+        let (sine, cosine) = degrees.to_radians().sin_cos();
+        #[expect(clippy::cast_possible_truncation, reason = "test vectors")]
+        [cosine as f32, sine as f32]
     }
 
-    /// Settles what is open when that is much.
-    pub(crate) fn shorten<K: Ord>(
-        &mut self,
-        exact: impl Fn(usize) -> f64,
-        key: impl Fn(usize) -> K,
-    ) {
-        if self.open.len() >= FULL {
-            self.close(exact, key);
+    /// A long text, by the angles of its vector and of its windows.
+    fn long(vector: f64, windows: &[f64]) -> Embedding {
+        let windows: Vec<f32> = windows.iter().flat_map(|degrees| at(*degrees)).collect();
+        Embedding::in_windows(Arc::from(at(vector)), windows.into())
+    }
+
+    #[test]
+    fn what_only_one_text_says_counts_wherever_it_stands() {
+        let short = |degrees| Embedding::new(Arc::from(at(degrees)));
+        for (one, other, angle) in [
+            (short(0.0), short(20.0), 20.0),
+            // The same beginning, other ends.
+            (long(5.0, &[0.0, 10.0]), long(5.0, &[0.0, 70.0]), 60.0),
+            // The same windows in another order.
+            (long(5.0, &[0.0, 10.0]), long(5.0, &[10.0, 0.0]), 0.0),
+            // One says more than the other.
+            (long(5.0, &[0.0, 10.0]), long(5.0, &[0.0, 10.0, 50.0]), 40.0),
+            (short(0.0), long(2.0, &[0.0, 4.0]), 4.0),
+            // All windows are covered, the texts as a whole are not.
+            (long(0.0, &[0.0, 30.0]), long(25.0, &[0.0, 30.0]), 25.0),
+        ] {
+            let cosine = one.cosine(&other);
+            assert!((cosine - f64::to_radians(angle).cos()).abs() < 1e-6, "{one:?} {other:?}");
+            assert_eq!(cosine.to_bits(), other.cosine(&one).to_bits(), "{one:?} {other:?}");
         }
     }
 
-    /// The nearest of all rows that were offered.
-    pub(crate) fn settle<K: Ord>(
-        mut self,
-        exact: impl Fn(usize) -> f64,
-        key: impl Fn(usize) -> K,
-    ) -> Option<Near> {
-        self.close(exact, key);
-        self.settled
-    }
-
-    fn close<K: Ord>(&mut self, exact: impl Fn(usize) -> f64, key: impl Fn(usize) -> K) {
-        let open = self.open.drain(..).map(|place| Near { place, cosine: exact(place) });
-        self.settled =
-            self.settled.into_iter().chain(open).reduce(|best, next| best.closer(next, &key));
+    #[test]
+    #[should_panic(expected = "windows of another dimension")]
+    fn windows_have_the_dimension_of_the_vector() {
+        let _ = Embedding::in_windows(Arc::from([1.0, 0.0]), Arc::from([1.0, 0.0, 0.0]));
     }
 }

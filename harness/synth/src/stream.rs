@@ -59,12 +59,9 @@ impl Stream {
         }
         let mut draw = self.below(total);
         weights.iter().position(|&weight| {
-            if draw < weight {
-                true
-            } else {
-                draw -= weight;
-                false
-            }
+            let is_here = draw < weight;
+            draw = draw.saturating_sub(weight);
+            is_here
         })
     }
 

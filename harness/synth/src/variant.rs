@@ -16,7 +16,7 @@ pub enum RoleAssignment {
     /// Drawn for every candidate, without replacement (the paper's).
     Random,
     /// Drawn for every candidate, without replacement, by what the run has recorded of the models so far
-    /// ([`crate::adaptive`]).
+    /// ([`crate::roles`]).
     Adaptive,
     /// One model in every role; a committee is several samples of it (METHOD.md, V5).
     SingleModel(ModelName),
@@ -121,43 +121,8 @@ pub struct Variant {
 
 /// Why a variant cannot run with a pool.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum VariantError {
-    /// Roles without replacement need more models.
-    #[error(
-        "variant `{variant}` needs {needed} models (one generator, {reviewers} reviewers{}) \
-         and the pool has {members}",
-        if *.adjudicator { ", one adjudicator" } else { "" }
-    )]
-    PoolTooSmall {
-        /// The variant.
-        variant: String,
-        /// Models needed.
-        needed: usize,
-        /// Models in the pool.
-        members: usize,
-        /// `N_R`.
-        reviewers: u8,
-        /// Whether disputes need another model.
-        adjudicator: bool,
-    },
-    /// A committee of no reviewer.
-    #[error("variant `{variant}` has a committee of 0; say reviewers = \"none\" for no review")]
-    EmptyCommittee {
-        /// The variant.
-        variant: String,
-    },
-    /// The named model is neither member nor teacher.
-    #[error("variant `{variant}` names model `{model}`, which the pool does not have")]
-    UnknownModel {
-        /// The variant.
-        variant: String,
-        /// The name.
-        model: ModelName,
-    },
-    /// There is no model to ask.
-    #[error("the pool has no models")]
-    EmptyPool,
-}
+#[error("{0}")]
+pub struct VariantError(String);
 
 impl Variant {
     /// Full GRA, as the paper has it.
@@ -223,40 +188,37 @@ impl Variant {
     /// # Errors
     /// When it cannot.
     pub fn check(&self, members: &[Member], teachers: &[Member]) -> Result<(), VariantError> {
-        let variant = || self.name.clone();
+        let fail = |reason: &str| Err(VariantError(format!("variant `{}` {reason}", self.name)));
         let named = |model: &ModelName| {
-            let known = members.iter().chain(teachers).any(|member| member.name == *model);
-            known.then_some(()).ok_or_else(|| VariantError::UnknownModel {
-                variant: variant(),
-                model: model.clone(),
-            })
+            if members.iter().chain(teachers).any(|member| member.name == *model) {
+                return Ok(());
+            }
+            fail(&format!("names model `{model}`, which the pool does not have"))
         };
         // Roles are drawn from members only, and members annotate the seed set for every variant.
         if members.is_empty() {
-            return Err(VariantError::EmptyPool);
+            return Err(VariantError("the pool has no models".to_owned()));
         }
         if let Reviewers::Named(model) = &self.reviewers {
             named(model)?;
         }
         if self.reviewers == Reviewers::Committee(0) {
-            return Err(VariantError::EmptyCommittee { variant: variant() });
+            return fail("has a committee of 0; say reviewers = \"none\" for no review");
         }
         // [V5] One model may hold every seat, so nothing more is needed of the pool.
         if let RoleAssignment::SingleModel(model) = &self.roles {
             return named(model);
         }
         // Random, adaptive and fixed roles repeat no model, so each role needs one of its own.
-        let (reviewers, adjudicator) = (self.reviewers.drawn(), self.has_adjudicator());
-        let needed = 1 + usize::from(reviewers) + usize::from(adjudicator);
-        if members.len() < needed {
-            return Err(VariantError::PoolTooSmall {
-                variant: variant(),
-                needed,
-                members: members.len(),
-                reviewers,
-                adjudicator,
-            });
+        let (reviewers, adjudicates) = (self.reviewers.drawn(), self.has_adjudicator());
+        let needed = 1 + usize::from(reviewers) + usize::from(adjudicates);
+        if members.len() >= needed {
+            return Ok(());
         }
-        Ok(())
+        let adjudicator = if adjudicates { ", one adjudicator" } else { "" };
+        fail(&format!(
+            "needs {needed} models (one generator, {reviewers} reviewers{adjudicator}) and the pool has {}",
+            members.len()
+        ))
     }
 }

@@ -7,12 +7,12 @@ mod script;
 
 use std::collections::BTreeMap;
 
-use gra_synth::adaptive::{Agreement, Count, Experience};
 use gra_synth::candidate::Candidate;
 use gra_synth::committee::Thousandths;
 use gra_synth::domain::Domain;
 use gra_synth::method::Method;
 use gra_synth::request::{Finish, ModelName, Request, Stage};
+use gra_synth::roles::{Agreement, Count, Experience};
 use gra_synth::stream::Stream;
 use proptest::prelude::*;
 use script::{method, play, play_on, pool, usual, variant};

@@ -5,13 +5,13 @@
 #[allow(dead_code, reason = "shared with the other tests of the method, which use all of it")]
 mod script;
 
-use gra_synth::adaptive::Experience;
 use gra_synth::annotate::Annotate;
 use gra_synth::candidate::{Candidate, FailedCall, Outcome};
 use gra_synth::judge::{Judge, Judged, JudgedSample};
 use gra_synth::method::{Economy, Method};
 use gra_synth::pool::ItemId;
 use gra_synth::request::{Failure, Finish, Reply, Request, ScoreReading, Stage};
+use gra_synth::roles::Experience;
 use gra_synth::step::{Answers, Asker, Step};
 use script::{embedding, members, method, play, prompts, seed_items, usual, variant};
 

@@ -4,6 +4,7 @@ use gra_synth::form::{self, Malformed};
 use gra_synth::method::{Method, ReviewForm};
 use gra_synth::request::{Finish, Reply, ScoreReading, Stage};
 use gra_synth::shape::Part;
+use gra_synth::step;
 
 fn reply(text: &str, finish: Finish) -> Reply {
     Reply { text: text.to_owned(), finish, prompt_tokens: 0, reply_tokens: 0, expected: Vec::new() }
@@ -157,7 +158,7 @@ fn a_thought_that_was_cut_has_a_reason_of_its_own() {
     assert_eq!(cut("<think>\nIs it clear? It says"), "Err(UnfinishedThought)");
     assert_eq!(cut("<think>\nIt is.</think><bos>[1,1"), "Err(CutOff)");
     assert_eq!(cut("<bos>[1,1"), "Err(CutOff)");
-    assert_eq!(Malformed::UnfinishedThought.name(), "unfinished-thought");
+    assert_eq!(Malformed::UnfinishedThought.to_string(), "unfinished-thought");
 }
 
 #[test]
@@ -170,7 +171,7 @@ fn the_forms_of_a_review() {
             Part::Text { .. } => "{text}".to_owned(),
             other => format!("{other:?}"),
         };
-        form::shape(stage, &method).parts.iter().map(part).collect::<String>()
+        step::shape(stage, &method).parts.iter().map(part).collect::<String>()
     };
     let forms = [ReviewForm::ScoresFirst, ReviewForm::Named, ReviewForm::CommentFirst];
     let shown: Vec<String> = forms

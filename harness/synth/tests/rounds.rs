@@ -156,7 +156,8 @@ fn repeated_keywords_have_a_try_of_their_own_beside_those_of_malformed_replies()
     let reasons = |method: &Method| {
         let played = play(&variant("gra"), method, say);
         let first = &played.outcome.candidates[0];
-        let reasons: Vec<&str> = first.malformed.iter().map(|reply| reply.reason.name()).collect();
+        let reasons: Vec<String> =
+            first.malformed.iter().map(|reply| reply.reason.to_string()).collect();
         (reasons.join(" "), first.outcome.map(Outcome::name))
     };
     let accepted = ("repeated-keywords no-tags no-tags".to_owned(), Some("accepted"));

@@ -13,9 +13,9 @@ use gra_llm::model_pool::check::{
     Footprint, FoundFile, FoundModel, HashCheck, ModelCheck, PoolPart,
 };
 use gra_llm::model_pool::{Backend, ModelPool, PoolModel};
-use gra_synth::form;
 use gra_synth::method::Method;
 use gra_synth::request::Stage;
+use gra_synth::step;
 use serde::Serialize;
 
 use super::{gib, part_name};
@@ -166,7 +166,7 @@ impl Template {
         let call = |stage: Stage| ProbedCall {
             purpose: format!("as {} ({stage})", role(stage)),
             message: MESSAGE.to_owned(),
-            shape: form::shape(stage, &method).behind_thought(model.thought_tokens),
+            shape: step::shape(stage, &method).behind_thought(model.thought_tokens),
         };
         let calls = Stage::ALL.map(call).to_vec();
         let found =

@@ -12,13 +12,13 @@ use gra_llm::adherence::{Adherence, adherence};
 use gra_llm::engine::Engine;
 use gra_llm::model_pool::{Backend, ModelPool, PoolModel, Server};
 use gra_llm::server::{RetryPolicy, ServerEngine};
-use gra_synth::form;
 use gra_synth::method::{Method, TokenLimits};
 use gra_synth::pool::ItemId;
 use gra_synth::request::{
     ModelName, Portion, Reply, Request, RequestId, Sampling, ScoreReading, Stage,
 };
 use gra_synth::shape::{Part, Shape};
+use gra_synth::step;
 use gra_synth::thought;
 use serde::Serialize;
 
@@ -125,7 +125,7 @@ fn try_forms(engine: &mut ServerEngine, model: &PoolModel) -> Result<Vec<FormFin
     };
     let mut findings = Vec::new();
     for stage in Stage::ALL {
-        let shape = form::shape(stage, &method);
+        let shape = step::shape(stage, &method);
         // A late comment has the form of its review, and a response has none.
         if stage == Stage::ReviewComment || matches!(shape.parts[..], [Part::Text { .. }]) {
             continue;
@@ -138,7 +138,7 @@ fn try_forms(engine: &mut ServerEngine, model: &PoolModel) -> Result<Vec<FormFin
             portion: Portion::Whole,
             score_reading: ScoreReading::Sampled,
             sampling: Sampling::default(),
-            max_tokens: form::max_tokens_with_thought(stage, &method, model.thought_tokens),
+            max_tokens: step::max_tokens_with_thought(stage, &method, model.thought_tokens),
             seed: 1,
         };
         let reply = engine.complete(std::slice::from_ref(&request), &mut |_| {});

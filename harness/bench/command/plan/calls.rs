@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, HashSet};
 
 use anyhow::Result;
-use gra_synth::adaptive::Experience;
 use gra_synth::candidate::Roles;
-use gra_synth::form;
 use gra_synth::method::Method;
 use gra_synth::pool::ItemId;
 use gra_synth::request::{ModelName, ScoreReading, Stage};
-use gra_synth::roles::RoleDraw;
+use gra_synth::roles::{Experience, RoleDraw};
+use gra_synth::step;
 use gra_synth::variant::{Instructions, RoleAssignment, Variant};
 
 use super::{Range, VariantPlan};
@@ -276,7 +275,7 @@ impl<'a> Estimate<'a> {
         let open = open_share(done, experiment.seeds.len() as u64);
         let thought = experiment.members.iter().map(|member| member.thought_tokens).max();
         let thought = thought.unwrap_or_default();
-        let limit = form::max_tokens_with_thought(stage, &experiment.method, thought).into();
+        let limit = step::max_tokens_with_thought(stage, &experiment.method, thought).into();
         let prompts = &experiment.prompts_of(variant).set;
         let role = prompts.prompt(stage, String::new()).role.len() / CHARS_PER_TOKEN;
         let rate = self.rates.get(&stage).copied();

@@ -13,13 +13,14 @@ pub use layout::{LayoutError, lay_out};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use gra_paper::Benchmark;
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::suite::{Scope, Suite, compiled_in};
+use crate::json_rows;
 
 /// Folder of the benchmarks within the cache.
 pub(crate) const DATA: &str = "data";
@@ -96,17 +97,10 @@ pub struct FileReport {
     pub licence: &'static str,
 }
 
-/// Files of the cache are not as a suite needs them: some are missing, broken or too short.
+/// Files of the cache are not as a suite needs them: some are missing, broken or too short. Which, and where to get them.
 #[derive(Debug, thiserror::Error)]
-#[error("{} of {checked} files of benchmarks in {} cannot be scored on:\n{}\nhint: {}", .wrong.len(), .folder.display(), told(.wrong), hint(.wrong))]
-pub struct DataError {
-    /// The cache's folder.
-    pub folder: PathBuf,
-    /// How many were looked at.
-    pub checked: usize,
-    /// The files that cannot be used.
-    pub wrong: Vec<FileReport>,
-}
+#[error("{0}")]
+pub struct DataError(String);
 
 /// Most files that an error names.
 const TOLD: usize = 8;
@@ -134,31 +128,19 @@ fn hint(wrong: &[FileReport]) -> String {
     lines.collect::<Vec<_>>().join("\n      ")
 }
 
-/// Where a benchmark's files are from, and their licence.
-fn origin(benchmark: Benchmark) -> (&'static str, &'static str) {
-    match benchmark {
-        Benchmark::Gsm8k => ("github.com/openai/grade-school-math, grade_school_math/data", "MIT"),
-        Benchmark::Math => (
-            "github.com/hendrycks/math, test set as one JSON object (OpenCompassData: math)",
-            "MIT",
-        ),
-        Benchmark::HumanEval => {
-            ("github.com/openai/human-eval, data/HumanEval.jsonl.gz unpacked", "MIT")
-        }
-        Benchmark::Mbpp => ("github.com/google-research/google-research, mbpp", "CC BY 4.0"),
-        Benchmark::HellaSwag => (
-            "github.com/rowanz/hellaswag, validation set with query, choices, gold (OpenCompassData: hellaswag)",
-            "MIT",
-        ),
-        Benchmark::ArcC => ("allenai.org/data/arc, ARC-Challenge-Dev.jsonl", "CC BY-SA 4.0"),
-        Benchmark::Gpqa => ("github.com/idavidrein/gpqa, gpqa_diamond.csv", "CC BY 4.0"),
-        Benchmark::Bbh => ("github.com/suzgunmirac/BIG-Bench-Hard, bbh", "MIT"),
-        Benchmark::Mmlu => ("github.com/hendrycks/test, data.tar: dev and test", "MIT"),
-        Benchmark::IfEval => (
-            "github.com/google-research/google-research, instruction_following_eval/data",
-            "Apache-2.0",
-        ),
-    }
+/// Where files are from, and their licence: a line of `suite/sources.csv`.
+#[derive(Debug, Deserialize)]
+struct KnownSource {
+    /// Id of the benchmark, or [`NLTK`].
+    files: String,
+    source: String,
+    licence: String,
+}
+
+fn known_sources() -> &'static [KnownSource] {
+    static SOURCES: LazyLock<Vec<KnownSource>> =
+        LazyLock::new(|| compiled_in(include_bytes!("suite/sources.csv")));
+    &SOURCES
 }
 
 /// The files that a scope reads.
@@ -205,16 +187,13 @@ impl DataCache {
 
     fn look_at(&self, known: KnownFile, benchmark: Benchmark) -> FileReport {
         let path = self.folder.join(&known.file);
-        let (source, licence) = if known.file.starts_with(NLTK) {
-            ("python -m nltk.downloader -d CACHE/nltk_data punkt_tab", "see nltk.org/nltk_data")
-        } else {
-            origin(benchmark)
-        };
+        let of = if known.file.starts_with(NLTK) { NLTK } else { benchmark.id() };
+        let origin = known_sources().iter().find(|one| one.files == of);
         let sha256 = path.is_file().then(|| gra_files::digest::of_file(&path));
         let state = match &sha256 {
             None => FileState::Missing,
             Some(Err(error)) => FileState::Broken { problem: error.to_string() },
-            Some(Ok(sha256)) => match count_rows(&path, benchmark) {
+            Some(Ok(sha256)) => match rows(&path, benchmark).map(|rows| rows.len() as u64) {
                 Err(problem) => FileState::Broken { problem },
                 Ok(rows) if rows != known.rows => FileState::OtherRows { rows },
                 Ok(_) if *sha256 == known.sha256 => FileState::Published,
@@ -227,8 +206,8 @@ impl DataCache {
             rows: known.rows,
             state,
             sha256: sha256.and_then(Result::ok),
-            source,
-            licence,
+            source: origin.map_or("", |one| &one.source),
+            licence: origin.map_or("", |one| &one.licence),
         }
     }
 
@@ -251,51 +230,48 @@ impl DataCache {
         };
         let (usable, wrong): (Vec<_>, Vec<_>) = reports.into_iter().partition(is_usable);
         if !wrong.is_empty() {
-            return Err(DataError { folder: self.folder.clone(), checked, wrong });
+            return Err(DataError(format!(
+                "{} of {checked} files of benchmarks in {} cannot be scored on:\n{}\nhint: {}",
+                wrong.len(),
+                self.folder.display(),
+                told(&wrong),
+                hint(&wrong)
+            )));
         }
         Ok(usable.into_iter().filter_map(|one| Some((one.file, one.sha256?))).collect())
     }
 }
 
-/// Counts a file's rows as OpenCompass would read them.
-fn count_rows(path: &Path, benchmark: Benchmark) -> Result<u64, String> {
+/// The rows of a file, in its own order, as OpenCompass would read them; of a table each is the list of its cells.
+pub(super) fn rows(path: &Path, benchmark: Benchmark) -> Result<Vec<Value>, String> {
+    #[derive(Deserialize)]
+    struct Task {
+        examples: Vec<Value>,
+    }
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    let count = match benchmark {
+    match benchmark {
         // One object with an entry a problem.
-        Benchmark::Math => {
-            let all: Result<Map<String, Value>, _> = serde_json::from_str(&text);
-            all.map_err(|error| error.to_string())?.len()
-        }
-        Benchmark::Bbh => {
-            #[derive(Deserialize)]
-            struct Task {
-                examples: Vec<IgnoredAny>,
-            }
-            let task: Result<Task, _> = serde_json::from_str(&text);
-            task.map_err(|error| error.to_string())?.examples.len()
-        }
+        Benchmark::Math => serde_json::from_str::<Map<String, Value>>(&text)
+            .map(|all| all.into_iter().map(|(_, problem)| problem).collect())
+            .map_err(|error| error.to_string()),
+        Benchmark::Bbh => serde_json::from_str::<Task>(&text)
+            .map(|task| task.examples)
+            .map_err(|error| error.to_string()),
         // GPQA's first line names the columns; MMLU's files have no such line.
         Benchmark::Mmlu | Benchmark::Gpqa => {
             let mut reader = csv::ReaderBuilder::new();
             reader.has_headers(benchmark == Benchmark::Gpqa);
-            let rows = reader.from_reader(text.as_bytes()).into_records();
-            let rows: Result<Vec<_>, _> = rows.collect();
-            rows.map_err(|error| error.to_string())?.len()
+            let rows = reader.from_reader(text.as_bytes()).into_deserialize::<Vec<String>>();
+            let rows = rows.map(|row| row.map(Value::from));
+            rows.collect::<Result<_, _>>().map_err(|error| error.to_string())
         }
+        _ if path.extension().is_some_and(|end| end == "jsonl") => json_rows(&text),
+        // Not of a benchmark: NLTK's own model.
         _ => {
-            let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-            let check = |(index, line)| {
-                let read: Result<IgnoredAny, _> = serde_json::from_str(line);
-                read.map_err(|error| format!("line {}: {error}", index + 1))
-            };
-            if path.extension().is_some_and(|end| end == "jsonl") {
-                lines.map(check).collect::<Result<Vec<_>, _>>()?.len()
-            } else {
-                lines.count()
-            }
+            let lines = text.lines().filter(|line| !line.trim().is_empty());
+            Ok(lines.map(Value::from).collect())
         }
-    };
-    Ok(u64::try_from(count).unwrap_or(u64::MAX))
+    }
 }
 
 #[cfg(test)]
@@ -307,8 +283,12 @@ mod tests {
         let lines = include_str!("suite/files.csv").lines().count();
         let known: Vec<KnownFile> = compiled_in(include_bytes!("suite/files.csv"));
         assert_eq!(known.len(), lines - 1);
+        let lines = include_str!("suite/sources.csv").lines().count();
+        assert_eq!(known_sources().len(), lines - 1);
         for scope in Suite::paper().scopes {
             assert!(!files_of(&scope).is_empty(), "{}", scope.benchmark);
+            let of = scope.benchmark.id();
+            assert!(known_sources().iter().any(|one| one.files == of), "{of}");
         }
         let count = |benchmark| {
             let smoke = Suite::smoke().scopes;

@@ -21,7 +21,7 @@ use super::opencompass::results::{OpenCompassResults, entries, files};
 use super::record::{
     BenchmarkOutcome, Evaluation, ScoredBenchmark, ScoredModel, ScoredPart, ScoringProtocol,
 };
-use super::scoring::{ResultError, choose, score, together};
+use super::scoring::{NoScore, choose, score, together};
 use super::suite::BenchmarkProtocol;
 
 /// Columns before those of models.
@@ -41,30 +41,25 @@ struct Line {
     values: BTreeMap<String, Option<f64>>,
 }
 
-/// A folder or file cannot be imported.
+/// A folder or file cannot be imported; why not, and what to do.
 #[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// It holds nothing that an engine writes.
-    #[error("{} holds no scores: neither results and summary of OpenCompass nor results_*.json of lm-eval\nhint: give the folder that opencompass -w or lm-eval --output_path named", .0.display())]
-    Nothing(PathBuf),
-    /// It holds scores of several models, or not of the one that was named.
-    #[error("{} holds scores of {}, {wanted}\nhint: --model NAME", .path.display(), .has.join(", "))]
-    Model {
-        /// The folder or file.
-        path: PathBuf,
-        /// The models that it has scores of.
-        has: Vec<String>,
-        /// What was wanted.
-        wanted: String,
-    },
-    /// A file is not of the form that its engine writes.
-    #[error("{0}")]
-    Form(String),
+#[error("{0}")]
+pub struct ImportError(String);
+
+impl ImportError {
+    /// Of what holds nothing that an engine writes.
+    fn nothing(path: &Path) -> Self {
+        Self(format!(
+            "{} holds no scores: neither results and summary of OpenCompass nor results_*.json of lm-eval\n\
+             hint: give the folder that opencompass -w or lm-eval --output_path named",
+            path.display()
+        ))
+    }
 }
 
-impl From<ResultError> for ImportError {
-    fn from(error: ResultError) -> Self {
-        Self::Form(error.to_string())
+impl From<NoScore> for ImportError {
+    fn from(error: NoScore) -> Self {
+        Self(error.0)
     }
 }
 
@@ -77,7 +72,7 @@ pub fn import(path: &Path, model: Option<&str>) -> Result<Evaluation, ImportErro
         return match path.extension().and_then(|end| end.to_str()) {
             Some("csv") => summary(path, model),
             Some("json") => lm_eval(path, model),
-            _ => Err(ImportError::Nothing(path.to_owned())),
+            _ => Err(ImportError::nothing(path)),
         };
     }
     if let Some(run) = newest_run(path) {
@@ -88,7 +83,7 @@ pub fn import(path: &Path, model: Option<&str>) -> Result<Evaluation, ImportErro
     if let Some(file) = summaries.into_iter().flatten().next() {
         return summary(&file, model);
     }
-    let file = LmEvalResults::newest(path).ok_or_else(|| ImportError::Nothing(path.to_owned()))?;
+    let file = LmEvalResults::newest(path).ok_or_else(|| ImportError::nothing(path))?;
     lm_eval(&file, model)
 }
 
@@ -112,7 +107,8 @@ fn model_of(has: Vec<String>, wanted: Option<&str>, path: &Path) -> Result<Strin
     choose(has, wanted).map_err(|has| {
         let one = || "and one is imported at a time".to_owned();
         let wanted = wanted.map_or_else(one, |name| format!("not of {name}"));
-        ImportError::Model { path: path.to_owned(), has, wanted }
+        let (path, has) = (path.display(), has.join(", "));
+        ImportError(format!("{path} holds scores of {has}, {wanted}\nhint: --model NAME"))
     })
 }
 
@@ -149,7 +145,7 @@ fn opencompass(run: &Path, model: Option<&str>) -> Result<Evaluation, ImportErro
     some(evaluation, run)
 }
 
-fn outcome(scored: Result<ScoredBenchmark, ResultError>) -> BenchmarkOutcome {
+fn outcome(scored: Result<ScoredBenchmark, NoScore>) -> BenchmarkOutcome {
     scored
         .map_or_else(|error| BenchmarkOutcome::Failed(error.to_string()), BenchmarkOutcome::Scored)
 }
@@ -190,14 +186,14 @@ fn lm_eval(file: &Path, model: Option<&str>) -> Result<Evaluation, ImportError> 
 /// The evaluation, unless it is of no benchmark.
 fn some(evaluation: Evaluation, path: &Path) -> Result<Evaluation, ImportError> {
     if evaluation.benchmarks.is_empty() {
-        return Err(ImportError::Nothing(path.to_owned()));
+        return Err(ImportError::nothing(path));
     }
     Ok(evaluation)
 }
 
 /// Reads a summary.
 fn summary(file: &Path, model: Option<&str>) -> Result<Evaluation, ImportError> {
-    let form = |problem: String| ImportError::Form(format!("{}: {problem}", file.display()));
+    let form = |problem: String| ImportError::from(NoScore::in_file(file, problem));
     let failed = |error: csv::Error| form(error.to_string());
     let mut reader = csv::Reader::from_path(file).map_err(failed)?;
     let header = reader.headers().map_err(failed)?.clone();

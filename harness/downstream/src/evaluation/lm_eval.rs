@@ -17,12 +17,11 @@ use std::sync::atomic::AtomicBool;
 use gra_paper::Benchmark;
 use serde_json::{Value, json};
 
-use super::data_cache::{DATA, json_lines};
+use super::data_cache::{DATA, json_lines, rows};
 use super::record::ScoredBenchmark;
-use super::scoring::{BenchmarkError, Scorer, run_engine};
+use super::scoring::{BenchmarkError, NoScore, Scorer, run_engine};
 use super::suite::Scope;
-use crate::environment::Environment;
-use crate::program::{Ending, tail};
+use crate::engine::{Ending, Environment, tail};
 use results::LmEvalResults;
 
 /// Bytes at the end of a log in which the number of answered items is looked for.
@@ -53,7 +52,7 @@ pub(super) fn score(
 ) -> Result<Option<ScoredBenchmark>, BenchmarkError> {
     let benchmark = scope.benchmark;
     if let Some(reason) = why_not(benchmark) {
-        return Err(BenchmarkError::NotScored { benchmark, reason });
+        return Err(NoScore(format!("{benchmark} is not scored: {reason}")).into());
     }
     let failed = engine.failed(benchmark);
     let work = engine.folder.join("lm-eval").join(benchmark.id());
@@ -64,7 +63,7 @@ pub(super) fn score(
         // What earlier calls said is in the log, too.
         let before = fs::metadata(&log).map_or(0, |file| file.len());
         let command = command(engine, scope, &names, &work);
-        let count = || show(answered(&tail(&log, before, LOG_END)));
+        let count = || show(answered(&String::from_utf8_lossy(&tail(&log, before, LOG_END))));
         if run_engine(command, &log, stop, count)? == Ending::Stopped {
             return Ok(None);
         }
@@ -137,16 +136,15 @@ fn write_tasks(engine: &Scorer<'_>, scope: &Scope, work: &Path) -> io::Result<Ve
         let ending = part.name.as_ref().map(|part| format!("_{part}")).unwrap_or_default();
         let name = format!("{PREFIX}{benchmark}{ending}");
         let part = part.name.unwrap_or_default();
-        let items = work.join("items").join(format!("{name}.jsonl"));
-        let rows = rows(benchmark, &part, &data)?;
-        gra_files::write_atomic(&items, &json_lines(&rows))?;
+        let file = work.join("items").join(format!("{name}.jsonl"));
+        gra_files::write_atomic(&file, &json_lines(&items(benchmark, &part, &data)?))?;
         let files = match benchmark {
             Benchmark::Gsm8k if scope.items.is_none() => {
-                json!({"train": data.join("gsm8k/train.jsonl"), "test": items})
+                json!({"train": data.join("gsm8k/train.jsonl"), "test": file})
             }
             // Their definitions call the only split `train`.
-            Benchmark::IfEval | Benchmark::Gpqa => json!({"train": items}),
-            _ => json!({"test": items}),
+            Benchmark::IfEval | Benchmark::Gpqa => json!({"train": file}),
+            _ => json!({"test": file}),
         };
         let mut task = json!({
             "include": definitions.join(definition(benchmark, &part)),
@@ -193,48 +191,40 @@ fn package(environment: &Environment) -> io::Result<PathBuf> {
 }
 
 /// Items as the definitions want them.
-fn rows(benchmark: Benchmark, part: &str, data: &Path) -> io::Result<Vec<Value>> {
-    match benchmark {
-        Benchmark::Gsm8k => lines(&data.join("gsm8k/test.jsonl")),
-        Benchmark::IfEval => lines(&data.join("ifeval/input_data.jsonl")),
-        Benchmark::Math => {
-            let all: Value = serde_json::from_slice(&fs::read(data.join("math/math.json"))?)?;
-            // The file's own order, which is that of OpenCompass.
-            Ok(all.as_object().into_iter().flat_map(serde_json::Map::values).cloned().collect())
-        }
-        Benchmark::ArcC => {
-            let rows = lines(&data.join("ARC/ARC-c/ARC-Challenge-Dev.jsonl"))?;
-            Ok(rows.iter().map(arc).collect())
-        }
-        Benchmark::Gpqa => {
-            let incorrect = (1..=3).map(|number| format!("Incorrect Answer {number}"));
-            let names = ["Question", "Correct Answer"].map(str::to_owned).into_iter();
-            let names: Vec<String> = names.chain(incorrect).collect();
-            // By place, as OpenCompass reads the published table.
-            let row = |row: csv::StringRecord| {
-                names.iter().cloned().zip(row.iter().skip(7).map(Value::from)).collect()
-            };
-            Ok(table(&data.join("gpqa/gpqa_diamond.csv"), true)?.into_iter().map(row).collect())
-        }
-        Benchmark::Bbh => {
-            let file = data.join(format!("BBH/data/{part}.json"));
-            let mut task: Value = serde_json::from_slice(&fs::read(file)?)?;
-            Ok(task["examples"].as_array_mut().map(std::mem::take).unwrap_or_default())
-        }
-        Benchmark::Mmlu => {
-            let rows = table(&data.join(format!("mmlu/test/{part}_test.csv")), false)?;
-            let row = |row: csv::StringRecord| {
-                let cells: Vec<&str> = row.iter().collect();
-                let [question, choices @ .., answer] = cells.get(..6)? else { return None };
-                let answer = "ABCD".find(answer)?;
-                Some(json!({
-                    "subject": part, "question": question, "choices": choices, "answer": answer,
-                }))
-            };
-            Ok(rows.into_iter().filter_map(row).collect())
-        }
+fn items(benchmark: Benchmark, part: &str, data: &Path) -> io::Result<Vec<Value>> {
+    let file = match benchmark {
+        Benchmark::Gsm8k => "gsm8k/test.jsonl".to_owned(),
+        Benchmark::Math => "math/math.json".to_owned(),
+        Benchmark::ArcC => "ARC/ARC-c/ARC-Challenge-Dev.jsonl".to_owned(),
+        Benchmark::Gpqa => "gpqa/gpqa_diamond.csv".to_owned(),
+        Benchmark::Bbh => format!("BBH/data/{part}.json"),
+        Benchmark::Mmlu => format!("mmlu/test/{part}_test.csv"),
+        Benchmark::IfEval => "ifeval/input_data.jsonl".to_owned(),
         other => unreachable!("{other} is not scored"),
-    }
+    };
+    let rows = rows(&data.join(file), benchmark).map_err(io::Error::other)?;
+    Ok(match benchmark {
+        Benchmark::ArcC => rows.iter().map(arc).collect(),
+        Benchmark::Gpqa => rows.iter().filter_map(gpqa).collect(),
+        Benchmark::Mmlu => rows.iter().filter_map(|row| mmlu(row, part)).collect(),
+        _ => rows,
+    })
+}
+
+/// An item of GPQA: the columns that it has, by place, as OpenCompass reads the published table.
+fn gpqa(row: &Value) -> Option<Value> {
+    let names = ["Question", "Correct Answer"].map(str::to_owned).into_iter();
+    let names = names.chain((1..=3).map(|number| format!("Incorrect Answer {number}")));
+    Some(names.zip(row.as_array()?.iter().skip(7).cloned()).collect())
+}
+
+/// An item of MMLU; none of a row whose answer is no letter of a choice.
+fn mmlu(row: &Value, subject: &str) -> Option<Value> {
+    let [question, choices @ .., answer] = row.as_array()?.get(..6)? else { return None };
+    let answer = "ABCD".find(answer.as_str()?)?;
+    Some(json!({
+        "subject": subject, "question": question, "choices": choices, "answer": answer,
+    }))
 }
 
 /// An item of ARC with its choices in columns.
@@ -248,17 +238,6 @@ fn arc(row: &Value) -> Value {
         "choices": {"text": column("text"), "label": column("label")},
         "answerKey": row["answerKey"],
     })
-}
-
-fn lines(file: &Path) -> io::Result<Vec<Value>> {
-    let text = fs::read_to_string(file)?;
-    let rows = text.lines().filter(|line| !line.trim().is_empty());
-    Ok(rows.map(serde_json::from_str).collect::<Result<_, _>>()?)
-}
-
-fn table(file: &Path, named: bool) -> io::Result<Vec<csv::StringRecord>> {
-    let reader = csv::ReaderBuilder::new().has_headers(named).from_path(file);
-    Ok(reader?.records().collect::<Result<_, _>>()?)
 }
 
 #[cfg(test)]

@@ -15,9 +15,9 @@ use std::sync::atomic::AtomicBool;
 
 use super::record::ScoredBenchmark;
 use super::sandbox::Room;
-use super::scoring::{Asked, BenchmarkError, ResultError, Scorer, run_engine};
+use super::scoring::{Asked, BenchmarkError, NoScore, Scorer, run_engine};
 use super::suite::{BenchmarkProtocol, Scope};
-use crate::program::{Ending, EngineProcess};
+use crate::engine::{Ending, EngineProcess};
 use results::OpenCompassResults;
 
 /// Name of the run's folder below the work folder, where a call takes up what an earlier one has done.
@@ -74,7 +74,7 @@ pub(super) fn score(
 }
 
 /// Fewer items than there are would be a score over others than the table says.
-fn check_items(scope: &Scope, scored: &ScoredBenchmark) -> Result<(), ResultError> {
+fn check_items(scope: &Scope, scored: &ScoredBenchmark) -> Result<(), NoScore> {
     for part in scope.parts() {
         let name = part.name.as_deref().unwrap_or_default();
         let found = scored.parts.get(name).map_or(scored.n, |part| part.n).unwrap_or_default();
@@ -85,7 +85,8 @@ fn check_items(scope: &Scope, scored: &ScoredBenchmark) -> Result<(), ResultErro
             None => found == wanted,
         };
         if !is_right {
-            return Err(ResultError::OtherItems { dataset: part.dataset, found, wanted });
+            let dataset = part.dataset;
+            return Err(NoScore(format!("{dataset}: {found} items were scored, not {wanted}")));
         }
     }
     Ok(())

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use gra_paper::Benchmark;
 use serde::{Deserialize, Serialize};
@@ -128,57 +128,15 @@ pub struct Item {
     pub right: f64,
 }
 
-/// An evaluation's record cannot be read or written.
+/// An evaluation's record cannot be read or written: which file, and why.
 #[derive(Debug, thiserror::Error)]
-pub enum RecordError {
-    /// The system cannot read or write it.
-    #[error("cannot {doing} {}: {source}", .file.display())]
-    Io {
-        /// `read` or `write`.
-        doing: &'static str,
-        /// The file.
-        file: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// It is not what an evaluation writes.
-    #[error("{} is no record of an evaluation: {problem}\nhint: gra-bench eval import FOLDER reads what engines wrote", .file.display())]
-    Form {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-}
+#[error("{0}")]
+pub struct RecordError(String);
 
-/// The folder of an evaluation cannot be used.
+/// The folder of an evaluation cannot be used: why not, and what to do.
 #[derive(Debug, thiserror::Error)]
-pub enum PlanError {
-    /// It holds an evaluation of something else.
-    #[error("{} holds an evaluation with another {}\nhint: --replace removes it, or choose another folder with --out", .folder.display(), .differs.join(" and "))]
-    Other {
-        /// The folder.
-        folder: PathBuf,
-        /// What differs.
-        differs: Vec<&'static str>,
-    },
-    /// Its plan cannot be read.
-    #[error("{}: {problem}\nhint: --replace begins anew", .file.display())]
-    Form {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// It cannot be written to.
-    #[error("cannot write to {}: {source}", .folder.display())]
-    Io {
-        /// The folder.
-        folder: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-}
+#[error("{0}")]
+pub struct PlanError(String);
 
 impl Evaluation {
     /// An evaluation without a score.
@@ -231,9 +189,15 @@ impl Evaluation {
     /// # Errors
     /// When the file is not there or not of this form.
     pub fn read(file: &Path) -> Result<Self, RecordError> {
-        let failed = |source| RecordError::Io { doing: "read", file: file.to_owned(), source };
-        let bytes = fs::read(file).map_err(failed)?;
-        let broken = |problem: String| RecordError::Form { file: file.to_owned(), problem };
+        let shown = file.display();
+        let bytes =
+            fs::read(file).map_err(|error| RecordError(format!("cannot read {shown}: {error}")))?;
+        let broken = |problem: String| {
+            RecordError(format!(
+                "{shown} is no record of an evaluation: {problem}\n\
+                 hint: gra-bench eval import FOLDER reads what engines wrote"
+            ))
+        };
         let read: Self =
             serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
         if read.version != VERSION {
@@ -251,27 +215,34 @@ impl Evaluation {
         let written = serde_json::to_vec_pretty(self)
             .map_err(io::Error::other)
             .and_then(|json| gra_files::write_atomic(&file, &json));
-        written.map_err(|source| RecordError::Io { doing: "write", file, source })
+        written.map_err(|error| RecordError(format!("cannot write {}: {error}", file.display())))
     }
 }
 
 /// Takes a folder for an evaluation: an empty one, one of the same plan, or with `replace` any that holds an
 /// evaluation.
 pub(super) fn take(folder: &Path, plan: &Evaluation, replace: bool) -> Result<(), PlanError> {
-    let failed = |source| PlanError::Io { folder: folder.to_owned(), source };
+    let shown = folder.display();
+    let failed = |error: io::Error| PlanError(format!("cannot write to {shown}: {error}"));
     let file = folder.join(PLAN);
-    let form = |problem: String| PlanError::Form { file: file.clone(), problem };
-    let json = serde_json::to_vec_pretty(plan).map_err(|error| form(error.to_string()))?;
+    let form = |error: serde_json::Error| {
+        PlanError(format!("{}: {error}\nhint: --replace begins anew", file.display()))
+    };
+    let json = serde_json::to_vec_pretty(plan).map_err(form)?;
     if let Ok(bytes) = fs::read(&file) {
         let differs = match serde_json::from_slice::<Evaluation>(&bytes) {
             Ok(before) => differences(&before, plan),
-            Err(error) if !replace => return Err(form(error.to_string())),
+            Err(error) if !replace => return Err(form(error)),
             // What it is of is not known, so it is replaced as another one is.
             Err(_) => vec!["form"],
         };
         if !differs.is_empty() {
             if !replace {
-                return Err(PlanError::Other { folder: folder.to_owned(), differs });
+                return Err(PlanError(format!(
+                    "{shown} holds an evaluation with another {}\n\
+                     hint: --replace removes it, or choose another folder with --out",
+                    differs.join(" and ")
+                )));
             }
             for made in MADE {
                 remove(&folder.join(made)).map_err(failed)?;

@@ -47,23 +47,10 @@ pub(super) struct Sandbox {
     program: PathBuf,
 }
 
-/// Code that a model wrote cannot be kept from the machine.
+/// Code that a model wrote cannot be kept from the machine: why not, and what to do.
 #[derive(Debug, thiserror::Error)]
-pub enum SandboxError {
-    /// Bubblewrap is not installed.
-    #[error(
-        "HumanEval and MBPP run code that the model wrote, and there is no bwrap to keep it from this machine\nhint: apt install bubblewrap (or dnf, pacman), or leave both benchmarks out"
-    )]
-    Missing,
-    /// It is there and cannot make a sandbox.
-    #[error("HumanEval and MBPP run code that the model wrote, and {} cannot keep it from this machine: {said}\nhint: allow user namespaces (sysctl kernel.unprivileged_userns_clone=1), or leave both benchmarks out", .program.display())]
-    Refused {
-        /// Bubblewrap.
-        program: PathBuf,
-        /// What it says.
-        said: String,
-    },
-}
+#[error("HumanEval and MBPP run code that the model wrote, and {0}, or leave both benchmarks out")]
+pub struct SandboxError(String);
 
 /// Folders of the system that programs need; those that are not there are left out.
 const SYSTEM: [&str; 6] = ["/usr", "/bin", "/lib", "/lib64", "/sbin", "/etc"];
@@ -73,7 +60,11 @@ impl Sandbox {
     pub(super) fn find() -> Result<Self, SandboxError> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let mut programs = std::env::split_paths(&path).map(|folder| folder.join("bwrap"));
-        let program = programs.find(|file| file.is_file()).ok_or(SandboxError::Missing)?;
+        let Some(program) = programs.find(|file| file.is_file()) else {
+            let missing = "there is no bwrap to keep it from this machine\n\
+                           hint: apt install bubblewrap (or dnf, pacman)";
+            return Err(SandboxError(missing.to_owned()));
+        };
         let sandbox = Self { program };
         // Being installed is not enough: some containers let it make no sandbox.
         let room = Room { scratch: std::env::temp_dir(), ..Room::default() };
@@ -83,7 +74,11 @@ impl Sandbox {
             Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
             Err(error) => error.to_string(),
         };
-        Err(SandboxError::Refused { program: sandbox.program, said })
+        Err(SandboxError(format!(
+            "{} cannot keep it from this machine: {said}\n\
+             hint: allow user namespaces (sysctl kernel.unprivileged_userns_clone=1)",
+            sandbox.program.display()
+        )))
     }
 
     /// A command that runs a program in the room.

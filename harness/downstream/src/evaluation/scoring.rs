@@ -15,8 +15,7 @@ use super::data_cache::DataCache;
 use super::record::{Item, ScoredBenchmark, ScoredPart, right_items};
 use super::sandbox::Sandbox;
 use super::suite::BenchmarkProtocol;
-use crate::environment::Environment;
-use crate::program::{Ending, EngineProcess, ProgramError};
+use crate::engine::{Ending, EngineProcess, Environment, ProgramError};
 
 /// Metrics of `IFEval` that are of prompts, whose items are known.
 const OF_PROMPTS: [&str; 2] = ["Prompt-level-strict-accuracy", "Prompt-level-loose-accuracy"];
@@ -67,8 +66,8 @@ impl Scorer<'_> {
 
     /// An error of the system while a benchmark was scored.
     pub(super) fn failed(&self, benchmark: Benchmark) -> impl Fn(io::Error) -> BenchmarkError {
-        let folder = self.folder.to_owned();
-        move |source| BenchmarkError::Io { benchmark, folder: folder.clone(), source }
+        let what = format!("cannot score {benchmark} in {}", self.folder.display());
+        move |error| NoScore(format!("{what}: {error}")).into()
     }
 }
 
@@ -94,88 +93,25 @@ pub(super) enum BenchmarkError {
     /// The engine ended with an error.
     #[error(transparent)]
     Program(#[from] ProgramError),
-    /// What it wrote is not to be trusted.
+    /// The engine does not score it, or what it wrote is not to be trusted.
     #[error(transparent)]
-    Result(#[from] ResultError),
-    /// The engine does not score this benchmark here.
-    #[error("{benchmark} is not scored: {reason}")]
-    NotScored {
-        /// The benchmark.
-        benchmark: Benchmark,
-        /// Why not.
-        reason: &'static str,
-    },
-    /// A file cannot be read or written.
-    #[error("cannot score {benchmark} in {}: {source}", .folder.display())]
-    Io {
-        /// The benchmark.
-        benchmark: Benchmark,
-        /// The folder.
-        folder: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    NoScore(#[from] NoScore),
 }
 
-/// A benchmark has no score that can be trusted.
+/// A benchmark has no score that can be trusted; the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ResultError {
-    /// A data set has no result file: its task failed, or did not run.
-    #[error("{dataset} has no result: {} is missing", .file.display())]
-    Missing {
-        /// The data set.
-        dataset: String,
-        /// The file.
-        file: PathBuf,
-    },
-    /// A result file cannot be read.
-    #[error("{}: {problem}", .file.display())]
-    Form {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The prompts are others than the pinned ones.
-    #[error(
-        "{dataset} was asked with other prompts: their hash is {found}, not {wanted}\nhint: OpenCompass 0.4.1 has the pinned ones: scripts/engines opencompass"
-    )]
-    OtherPrompts {
-        /// The data set.
-        dataset: String,
-        /// The hash in the summary.
-        found: String,
-        /// That of the pinned configuration.
-        wanted: String,
-    },
-    /// The items say something else than the score.
-    #[error("{dataset}: {metric} is {score}, and its items say {items}")]
-    Disagrees {
-        /// The data set.
-        dataset: String,
-        /// The metric.
-        metric: String,
-        /// The score as it was reported, per cent.
-        score: String,
-        /// What the items say, per cent.
-        items: String,
-    },
-    /// Other items were scored than were asked for.
-    #[error("{dataset}: {found} items were scored, not {wanted}")]
-    OtherItems {
-        /// The data set.
-        dataset: String,
-        /// How many were scored.
-        found: u64,
-        /// How many should have been.
-        wanted: u64,
-    },
-}
+#[error("{0}")]
+pub(super) struct NoScore(pub String);
 
-impl ResultError {
-    /// Of a file that is not as its engine writes it.
-    pub(super) fn form(file: &Path, problem: impl Display) -> Self {
-        Self::Form { file: file.to_owned(), problem: problem.to_string() }
+impl NoScore {
+    /// A file that is not as its engine writes it.
+    pub(super) fn in_file(file: &Path, problem: impl Display) -> Self {
+        Self(format!("{}: {problem}", file.display()))
+    }
+
+    /// A data set without a result file: its task failed, or did not run.
+    pub(super) fn without_result(dataset: &str, file: &Path) -> Self {
+        Self(format!("{dataset} has no result: {} is missing", file.display()))
     }
 }
 
@@ -263,15 +199,15 @@ pub(super) fn score(
     protocol: BenchmarkProtocol,
     metrics: &BTreeMap<String, f64>,
     file: &Path,
-) -> Result<f64, ResultError> {
+) -> Result<f64, NoScore> {
     let mut sum = 0.0;
     for &metric in protocol.metrics {
         let Some(&value) = metrics.get(metric) else {
-            return Err(ResultError::form(file, format!("there is no metric {metric}")));
+            return Err(NoScore::in_file(file, format!("there is no metric {metric}")));
         };
         if !(0.0..=100.0).contains(&value) {
             let problem = format!("{metric} is {value}, not from 0 to 100");
-            return Err(ResultError::form(file, problem));
+            return Err(NoScore::in_file(file, problem));
         }
         sum += value;
     }
@@ -285,7 +221,7 @@ pub(super) fn agree(
     protocol: BenchmarkProtocol,
     metrics: &BTreeMap<String, f64>,
     items: &[Item],
-) -> Result<(), ResultError> {
+) -> Result<(), NoScore> {
     // Of IFEval's four metrics two are of single instructions, which have no items.
     let wanted = if protocol.benchmark == Benchmark::IfEval {
         OF_PROMPTS.iter().filter_map(|metric| metrics.get(*metric)).sum::<f64>() / 2.0
@@ -297,10 +233,6 @@ pub(super) fn agree(
     if (found - wanted).abs() <= SLACK {
         return Ok(());
     }
-    Err(ResultError::Disagrees {
-        dataset: dataset.to_owned(),
-        metric: protocol.metrics[0].to_owned(),
-        score: wanted.to_string(),
-        items: found.to_string(),
-    })
+    let metric = protocol.metrics[0];
+    Err(NoScore(format!("{dataset}: {metric} is {wanted}, and its items say {found}")))
 }

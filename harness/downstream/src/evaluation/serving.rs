@@ -4,9 +4,8 @@
 //! Before any engine starts, the server has listed the model and answered a request of one token. An endpoint that
 //! fails or hangs there is told by name and costs seconds, not a run.
 
-mod probe;
-
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -16,18 +15,25 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gra_files::digest;
+use serde_json::{Value, json};
+use ureq::{Agent, RequestBuilder};
 
 use super::record::ScoredModel;
-use crate::environment::{EngineKind, Environment, EnvironmentError};
-use crate::program::{EngineProcess, ProgramError};
-use probe::Probe;
-pub use probe::ProbeError;
+use super::scoring::choose;
+use crate::engine::{EngineKind, EngineProcess, Environment, EnvironmentError};
+use ServingError::Unusable;
 
 /// Time between two looks at a server that is starting.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Memory of vLLM's KV cache on CPUs: four requests of 8,192 tokens of Llama-3.1-8B, at 16 bits.
 const CPU_CACHE_BYTES: u64 = 4 << 30;
+
+/// Most characters of an answer that an error shows.
+const SHOWN: usize = 300;
+
+/// Environment variable that holds the key of a server that wants one. It is sent and never written.
+const KEY: &str = "OPENAI_API_KEY";
 
 /// What is to be scored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,7 +163,7 @@ impl Served {
     ///
     /// # Errors
     /// When it does not.
-    pub fn ask(&self) -> Result<(), ProbeError> {
+    pub fn ask(&self) -> Result<(), ServingError> {
         self.probe.ask(&self.model.name, self.answer_within)
     }
 }
@@ -171,43 +177,9 @@ pub enum ServingError {
     /// The server's engine is not installed.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
-    /// The server does not answer as it should.
-    #[error(transparent)]
-    Probe(#[from] ProbeError),
-    /// The server could not be started, or ended by itself.
-    #[error("cannot serve {}: {source}", .model.display())]
-    Program {
-        /// The file or folder.
-        model: PathBuf,
-        /// How it ended.
-        source: ProgramError,
-    },
-    /// The server ended without an error before it was ready.
-    #[error("cannot serve {}: the server ended before it was ready\nhint: read {}", .model.display(), .log.display())]
-    Ended {
-        /// The file or folder.
-        model: PathBuf,
-        /// Where all is that it said.
-        log: PathBuf,
-    },
-    /// The server was not ready in time.
-    #[error("cannot serve {}: the server was not ready after {seconds} s\nhint: read {}", .model.display(), .log.display())]
-    Slow {
-        /// The file or folder.
-        model: PathBuf,
-        /// How long it was waited for.
-        seconds: u64,
-        /// Where all is that it said.
-        log: PathBuf,
-    },
-    /// A file of the model cannot be read, or no port is free.
-    #[error("cannot serve {}: {source}", .model.display())]
-    Io {
-        /// The file or folder.
-        model: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    /// The server cannot be started, or does not answer as it should; what it does, and what to do.
+    #[error("{0}")]
+    Unusable(String),
     /// It was told to stop before the server was ready.
     #[error("stopped before the server was ready")]
     Stopped,
@@ -236,10 +208,10 @@ pub fn serve(
         Target::HuggingFace(folder) => (folder, EngineKind::Vllm),
     };
     let environment = Environment::find(engines, engine)?;
+    let start = Start { path, environment, options, log };
     // Hashed first: a file that cannot be read must not cost the start of a server.
-    let sha256 = target.sha256(digest::of_file);
-    let sha256 = sha256.map_err(|source| ServingError::Io { model: path.clone(), source })?;
-    Start { path, environment, options, log }.serve(sha256, stop)
+    let sha256 = target.sha256(digest::of_file).map_err(|error| start.failed(error))?;
+    start.serve(sha256, stop)
 }
 
 /// What a server is started with.
@@ -251,16 +223,19 @@ struct Start<'a> {
 }
 
 impl Start<'_> {
+    fn failed(&self, problem: impl Display) -> ServingError {
+        Unusable(format!("cannot serve {}: {problem}", self.path.display()))
+    }
+
     fn serve(self, sha256: Option<String>, stop: &AtomicBool) -> Result<Served, ServingError> {
-        let failed = |source| ServingError::Io { model: self.path.to_owned(), source };
         let name = self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let port = free_port().map_err(failed)?;
+        let port = free_port().map_err(|error| self.failed(error))?;
         let command = match self.environment.engine {
             EngineKind::Vllm => self.vllm(&name, port),
             _ => self.llama_server(&name, port),
         };
-        let ended = |source| ServingError::Program { model: self.path.to_owned(), source };
-        let mut program = EngineProcess::start(command, self.log).map_err(ended)?;
+        let mut program =
+            EngineProcess::start(command, self.log).map_err(|error| self.failed(error))?;
         let probe = Probe::new(&format!("http://127.0.0.1:{port}"));
         let deadline = Instant::now() + self.options.start_within;
         // Any answer but a list of models is an error here, and while a server loads it gives others or none.
@@ -268,17 +243,19 @@ impl Start<'_> {
             if stop.load(Ordering::Relaxed) {
                 return Err(ServingError::Stopped);
             }
-            let (model, log) = (self.path.to_owned(), self.log.to_owned());
-            if program.has_ended().map_err(ended)? {
-                return Err(ServingError::Ended { model, log });
+            let log = self.log.display();
+            if program.has_ended().map_err(|error| self.failed(error))? {
+                let ended = "the server ended before it was ready";
+                return Err(self.failed(format!("{ended}\nhint: read {log}")));
             }
             if Instant::now() > deadline {
+                let late = "the server was not ready after";
                 let seconds = self.options.start_within.as_secs();
-                return Err(ServingError::Slow { model, seconds, log });
+                return Err(self.failed(format!("{late} {seconds} s\nhint: read {log}")));
             }
             thread::sleep(LOOK_EVERY);
         }
-        let served_by = self.environment.engine.id().to_owned();
+        let served_by = self.environment.engine.to_string();
         let model = ScoredModel { name, served_by, sha256 };
         Served::asked(probe, model, Some((program, self.environment.packages)), self.options)
     }
@@ -320,6 +297,121 @@ impl Start<'_> {
 /// A port that nothing listens on. Another program may take it before the server does; the server then says so.
 fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// Asks a server which models it has, and for a reply of one token.
+#[derive(Debug)]
+struct Probe {
+    agent: Agent,
+    /// The server's address, ending with `/v1`.
+    base: String,
+}
+
+impl Probe {
+    /// Of a server's address, with or without `/v1`.
+    fn new(url: &str) -> Self {
+        let url = url.trim_end_matches('/');
+        let base = if url.ends_with("/v1") { url.to_owned() } else { format!("{url}/v1") };
+        // Statuses are answers here, not errors: their bodies say what is wrong.
+        let config = Agent::config_builder().http_status_as_error(false).max_redirects(0);
+        Self { agent: config.build().new_agent(), base }
+    }
+
+    /// The ids of its models.
+    fn models(&self, within: Duration) -> Result<Vec<String>, ServingError> {
+        let url = format!("{}/models", self.base);
+        let request = prepared(self.agent.get(&url), within);
+        let body = read(&url, within, request.call())?;
+        let ids = |answer: Value| {
+            let models = answer["data"].as_array()?.iter();
+            models.map(|model| Some(model["id"].as_str()?.to_owned())).collect()
+        };
+        let found = serde_json::from_str(&body).ok().and_then(ids);
+        found.ok_or_else(|| of_another_form(&url, &body))
+    }
+
+    /// The model of this name, or the only one.
+    fn model(&self, wanted: Option<&str>, within: Duration) -> Result<String, ServingError> {
+        choose(self.models(within)?, wanted).map_err(|has| {
+            let one = || "and one is scored at a time".to_owned();
+            let wanted = wanted.map_or_else(one, |name| format!("not the model `{name}`"));
+            let (url, has) = (&self.base, has.join(", "));
+            Unusable(format!("{url} has {has}, {wanted}\nhint: --model NAME"))
+        })
+    }
+
+    /// Asks for one token.
+    fn ask(&self, model: &str, within: Duration) -> Result<(), ServingError> {
+        let url = format!("{}/chat/completions", self.base);
+        let request = prepared(self.agent.post(&url), within);
+        let body = json!({
+            "model": model,
+            "messages": [{"role": "user", "content": "Say yes."}],
+            "max_tokens": 1,
+            "temperature": 0,
+        });
+        let answer = read(&url, within, request.send_json(body))?;
+        // What the model says does not matter, only that it says something in this form.
+        let has_choices = serde_json::from_str::<Value>(&answer)
+            .is_ok_and(|answer| answer["choices"].as_array().is_some_and(|all| !all.is_empty()));
+        if has_choices { Ok(()) } else { Err(of_another_form(&url, &answer)) }
+    }
+}
+
+/// A request with its time and its key.
+fn prepared<Body>(request: RequestBuilder<Body>, within: Duration) -> RequestBuilder<Body> {
+    let request = request.config().timeout_global(Some(within)).build();
+    match std::env::var(KEY) {
+        Ok(key) => request.header("Authorization", format!("Bearer {key}")),
+        Err(_) => request,
+    }
+}
+
+/// The body of an answer with status 200.
+fn read(
+    url: &str,
+    within: Duration,
+    answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+) -> Result<String, ServingError> {
+    // A server that hangs is there, and is mended otherwise than one that is away.
+    let failed = |error: ureq::Error| match error {
+        ureq::Error::Timeout(_) => {
+            let seconds = within.as_secs();
+            let hangs = format!("the server hangs: {url} gave no answer within {seconds} s");
+            Unusable(format!("{hangs}\nhint: curl {url}"))
+        }
+        other => {
+            Unusable(format!("no server answers at {url}: {other}\nhint: start it, or check --url"))
+        }
+    };
+    let mut answer = answer.map_err(failed)?;
+    let status = answer.status().as_u16();
+    let body = answer.body_mut().read_to_string().map_err(failed)?;
+    if status == 200 {
+        return Ok(body);
+    }
+    Err(Unusable(format!(
+        "the server answers {status} to {url}: {}\n\
+         hint: read the server's log; nothing was scored yet",
+        shortened(&body)
+    )))
+}
+
+fn of_another_form(url: &str, said: &str) -> ServingError {
+    Unusable(format!(
+        "{url} answers, but not as an OpenAI-compatible server: {}\n\
+         hint: --url takes the address before /v1/chat/completions",
+        shortened(said)
+    ))
+}
+
+fn shortened(text: &str) -> String {
+    let text = gra_paper::foreign_text::plain(text.trim());
+    let mut shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push_str(" ..");
+    }
+    if shown.is_empty() { "nothing".to_owned() } else { shown }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! What is scored: the ten benchmarks of the paper as OpenCompass 0.4.1 has them, and which of their items.
 //!
 //! A configuration's name ends with the hash of its prompts, so the name says exactly what a model is asked. What is
-//! known of the parts of BBH and MMLU is in `suite/parts.csv`: their prompts' hashes, and their items.
+//! known of the data sets, of which BBH and MMLU have many, is in `suite/parts.csv`: their prompts' hashes, and their
+//! items.
 
 use std::sync::LazyLock;
 
@@ -21,8 +22,6 @@ pub struct BenchmarkProtocol {
     pub module: &'static str,
     /// The list in that module that holds its data sets.
     pub list: &'static str,
-    /// The data set's name in results; for BBH and MMLU what comes before the name of a part.
-    pub dataset: &'static str,
     /// Metrics whose mean is the score; all but `IFEval` have one.
     pub metrics: &'static [&'static str],
     /// First six digits of its prompts' hash, the end of the configuration's name.
@@ -47,20 +46,20 @@ impl BenchmarkProtocol {
     #[must_use]
     #[rustfmt::skip]
     pub const fn of_benchmark(benchmark: Benchmark) -> Self {
-        let (module, list, dataset, metrics, prompt_hash) = match benchmark {
-            Benchmark::Gsm8k => ("gsm8k.gsm8k_gen", "gsm8k_datasets", "gsm8k", ACCURACY, "1d7fe4"),
-            Benchmark::Math => ("math.math_gen", "math_datasets", "math", ACCURACY, "265cce"),
-            Benchmark::HumanEval => ("humaneval.humaneval_gen", "humaneval_datasets", "openai_humaneval", PASS_AT_1, "8e312c"),
-            Benchmark::Mbpp => ("mbpp.mbpp_gen", "mbpp_datasets", "mbpp", SCORE, "830460"),
-            Benchmark::HellaSwag => ("hellaswag.hellaswag_gen", "hellaswag_datasets", "hellaswag", ACCURACY, "6faab5"),
-            Benchmark::ArcC => ("ARC_c.ARC_c_gen", "ARC_c_datasets", "ARC-c", ACCURACY, "1e0de5"),
-            Benchmark::Gpqa => ("gpqa.gpqa_openai_simple_evals_gen", "gpqa_datasets", "GPQA_diamond", ACCURACY, "5aeece"),
-            Benchmark::Bbh => ("bbh.bbh_gen", "bbh_datasets", "bbh-", SCORE, "5b92b0"),
-            Benchmark::Mmlu => ("mmlu.mmlu_zero_shot_gen", "mmlu_datasets", "lukaemon_mmlu_", ACCURACY, "47e2c0"),
-            Benchmark::IfEval => ("IFEval.IFEval_gen", "ifeval_datasets", "IFEval", IFEVAL_METRICS, "3321a3"),
+        let (module, list, metrics, prompt_hash) = match benchmark {
+            Benchmark::Gsm8k => ("gsm8k.gsm8k_gen", "gsm8k_datasets", ACCURACY, "1d7fe4"),
+            Benchmark::Math => ("math.math_gen", "math_datasets", ACCURACY, "265cce"),
+            Benchmark::HumanEval => ("humaneval.humaneval_gen", "humaneval_datasets", PASS_AT_1, "8e312c"),
+            Benchmark::Mbpp => ("mbpp.mbpp_gen", "mbpp_datasets", SCORE, "830460"),
+            Benchmark::HellaSwag => ("hellaswag.hellaswag_gen", "hellaswag_datasets", ACCURACY, "6faab5"),
+            Benchmark::ArcC => ("ARC_c.ARC_c_gen", "ARC_c_datasets", ACCURACY, "1e0de5"),
+            Benchmark::Gpqa => ("gpqa.gpqa_openai_simple_evals_gen", "gpqa_datasets", ACCURACY, "5aeece"),
+            Benchmark::Bbh => ("bbh.bbh_gen", "bbh_datasets", SCORE, "5b92b0"),
+            Benchmark::Mmlu => ("mmlu.mmlu_zero_shot_gen", "mmlu_datasets", ACCURACY, "47e2c0"),
+            Benchmark::IfEval => ("IFEval.IFEval_gen", "ifeval_datasets", IFEVAL_METRICS, "3321a3"),
         };
         let runs_code = matches!(benchmark, Benchmark::HumanEval | Benchmark::Mbpp);
-        Self { benchmark, module, list, dataset, metrics, prompt_hash, runs_code }
+        Self { benchmark, module, list, metrics, prompt_hash, runs_code }
     }
 
     /// The whole name of its module, which ends with the hash.
@@ -72,30 +71,16 @@ impl BenchmarkProtocol {
     /// Its data sets: 27 for BBH, 57 for MMLU, in order of their names, one for each other benchmark.
     #[must_use]
     pub fn parts(&self) -> Vec<SuitePart> {
-        // Only BBH and MMLU have lines there.
-        let known = known_parts().iter().filter(|part| part.benchmark == self.benchmark.id());
-        let of_several = known.map(|known| SuitePart {
-            dataset: format!("{}{}", self.dataset, known.part),
-            name: Some(known.part.clone()),
-            prompt_hash: known.prompt_hash.clone(),
-            items: known.items,
-        });
-        let parts: Vec<SuitePart> = of_several.collect();
-        if !parts.is_empty() {
-            return parts;
-        }
-        vec![SuitePart {
-            dataset: self.dataset.to_owned(),
-            name: None,
-            prompt_hash: self.prompt_hash.to_owned(),
-            items: self.benchmark.items(),
-        }]
+        let parts = known_parts().iter();
+        parts.filter(|part| part.benchmark == self.benchmark.id()).cloned().collect()
     }
 }
 
-/// A data set of a benchmark, scored by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A data set of a benchmark, scored by itself: a line of `suite/parts.csv`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct SuitePart {
+    /// Id of the benchmark.
+    pub benchmark: String,
     /// Its name in results, e.g. `bbh-snarks`.
     pub dataset: String,
     /// Its name within the benchmark, e.g. `snarks`; `None` where the benchmark has one part.
@@ -106,16 +91,8 @@ pub struct SuitePart {
     pub items: u64,
 }
 
-#[derive(Debug, Deserialize)]
-struct KnownPart {
-    benchmark: String,
-    part: String,
-    prompt_hash: String,
-    items: u64,
-}
-
-fn known_parts() -> &'static [KnownPart] {
-    static PARTS: LazyLock<Vec<KnownPart>> =
+fn known_parts() -> &'static [SuitePart] {
+    static PARTS: LazyLock<Vec<SuitePart>> =
         LazyLock::new(|| compiled_in(include_bytes!("suite/parts.csv")));
     &PARTS
 }
@@ -173,23 +150,10 @@ impl Scope {
     }
 }
 
-/// A suite or benchmark that does not exist.
+/// A suite or benchmark that does not exist; which there are.
 #[derive(Debug, thiserror::Error)]
-pub enum SuiteError {
-    /// No suite has this name.
-    #[error("there is no suite `{0}`\nhint: --suite paper or --suite smoke")]
-    UnknownSuite(String),
-    /// A suite without this benchmark was cut to it.
-    #[error("suite {suite} has no {benchmark}; it has {}", .has.join(", "))]
-    NotInSuite {
-        /// The suite's name.
-        suite: String,
-        /// The benchmark.
-        benchmark: Benchmark,
-        /// The benchmarks that it has.
-        has: Vec<&'static str>,
-    },
-}
+#[error("{0}")]
+pub struct SuiteError(String);
 
 impl Suite {
     /// All items of all ten benchmarks, as the paper's tables have them.
@@ -232,7 +196,9 @@ impl Suite {
         match name {
             "paper" => Ok(Self::paper()),
             "smoke" => Ok(Self::smoke()),
-            other => Err(SuiteError::UnknownSuite(other.to_owned())),
+            other => Err(SuiteError(format!(
+                "there is no suite `{other}`\nhint: --suite paper or --suite smoke"
+            ))),
         }
     }
 
@@ -243,8 +209,9 @@ impl Suite {
     pub fn only(mut self, benchmarks: &[Benchmark]) -> Result<Self, SuiteError> {
         let has = self.benchmarks();
         if let Some(&benchmark) = benchmarks.iter().find(|one| !has.contains(one)) {
-            let has = has.into_iter().map(Benchmark::id).collect();
-            return Err(SuiteError::NotInSuite { suite: self.name, benchmark, has });
+            let has: Vec<&str> = has.into_iter().map(Benchmark::id).collect();
+            let (suite, has) = (self.name, has.join(", "));
+            return Err(SuiteError(format!("suite {suite} has no {benchmark}; it has {has}")));
         }
         // In the suite's order, in whichever they were named: results and tables have one order.
         self.scopes.retain(|scope| benchmarks.contains(&scope.benchmark));

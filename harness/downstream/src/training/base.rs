@@ -2,8 +2,9 @@
 //! made into a folder first.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
+use std::fmt::Display;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
@@ -11,11 +12,15 @@ use std::sync::atomic::AtomicBool;
 use gra_files::digest::DigestCache;
 use serde::{Deserialize, Serialize};
 
-use super::{TrainingError, convert, is_plain};
-use crate::environment::Environment;
+use super::TrainingError::{self, Unusable};
+use super::{convert, is_plain};
+use crate::engine::Environment;
 
 /// Says of a folder that was made from a GGUF file which file that was.
 const ORIGIN: &str = "converted-from.json";
+
+/// Longest header of a safetensors file; the format's own limit.
+const LONGEST_HEADER: u64 = 100 << 20;
 
 /// A base model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,52 +71,12 @@ pub struct FileRecord {
     pub sha256: String,
 }
 
-/// A base model cannot be trained.
-#[derive(Debug, thiserror::Error)]
-pub enum BaseError {
-    /// No file, no folder, and no name of the hub.
-    #[error(
-        "no base model {0}: it is no folder, no GGUF file and no OWNER/NAME of the Hugging Face hub"
-    )]
-    Unknown(String),
-    /// A file that every Hugging Face folder has is missing.
-    #[error("base model {}: no {missing} in it\nhint: {hint}", .folder.display())]
-    Incomplete {
-        /// The folder.
-        folder: PathBuf,
-        /// What is missing.
-        missing: String,
-        /// What to do.
-        hint: &'static str,
-    },
-    /// The recipe takes the base's own chat template, and it has none.
-    #[error("base model {} has no chat template, and recipe {recipe} names none\nhint: add `template = \"default\"` to the \
-        recipe, as the paper does, or add chat_template.jinja to the folder", .folder.display())]
-    NoChatTemplate {
-        /// The folder.
-        folder: PathBuf,
-        /// The recipe's name.
-        recipe: String,
-    },
-    /// A GGUF file was not made into a folder.
-    #[error("base model {} is a GGUF file, which is converted before it is trained", .0.display())]
-    NotConverted(PathBuf),
-    /// The system's word.
-    #[error("cannot read base model {}: {source}", .path.display())]
-    Read {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-}
-
 impl Base {
     /// What an argument of the command line means.
     ///
     /// # Errors
     /// When it is none of the three.
-    pub fn parse(text: &str) -> Result<Self, BaseError> {
+    pub fn parse(text: &str) -> Result<Self, TrainingError> {
         let is_gguf = |path: &Path| path.extension().is_some_and(|end| end == "gguf");
         let path = Path::new(text);
         if path.is_dir() {
@@ -127,7 +92,9 @@ impl Base {
             is_plain(owner) && is_plain(model) && !is_gguf(Path::new(name))
         });
         if !is_hubs || !revision.is_none_or(is_plain) {
-            return Err(BaseError::Unknown(text.to_owned()));
+            return Err(Unusable(format!(
+                "no base model {text}: it is no folder, no GGUF file and no OWNER/NAME of the Hugging Face hub"
+            )));
         }
         Ok(Self::Hub { name: name.to_owned(), revision: revision.map(str::to_owned) })
     }
@@ -145,8 +112,7 @@ impl Base {
         stop: &AtomicBool,
     ) -> Result<Self, TrainingError> {
         let Self::Gguf(file) = self else { return Ok(self) };
-        let unreadable = |source| BaseError::Read { path: file.clone(), source };
-        let sha256 = digests.sha256(&file).map_err(unreadable)?;
+        let sha256 = digests.sha256(&file).map_err(unreadable(&file))?;
         let stem = file.file_stem().unwrap_or_default().to_string_lossy();
         // Another file of the same name has another hash, and with it another folder.
         let folder = root.join(format!("{stem}-{}", &sha256[..12]));
@@ -164,12 +130,11 @@ impl Base {
     }
 
     /// What `model_name_or_path` is. A folder's path is absolute, as the trainer runs in another working directory.
-    pub(super) fn location(&self) -> Result<String, BaseError> {
+    pub(super) fn location(&self) -> Result<String, TrainingError> {
         match self {
             Self::Hub { name, .. } => Ok(name.clone()),
             Self::Folder(path) | Self::Gguf(path) => {
-                let absolute = fs::canonicalize(path)
-                    .map_err(|source| BaseError::Read { path: path.clone(), source })?;
+                let absolute = fs::canonicalize(path).map_err(unreadable(path))?;
                 Ok(absolute.display().to_string())
             }
         }
@@ -180,9 +145,12 @@ impl Base {
         &self,
         template_of: Option<&str>,
         digests: &mut DigestCache,
-    ) -> Result<BaseRecord, BaseError> {
+    ) -> Result<BaseRecord, TrainingError> {
         match self {
-            Self::Gguf(file) => Err(BaseError::NotConverted(file.clone())),
+            Self::Gguf(file) => Err(Unusable(format!(
+                "base model {} is a GGUF file, which is converted before it is trained",
+                file.display()
+            ))),
             Self::Hub { name, revision } => Ok(BaseRecord {
                 name: name.clone(),
                 revision: revision.clone(),
@@ -198,11 +166,10 @@ fn record_folder(
     folder: &Path,
     template_of: Option<&str>,
     digests: &mut DigestCache,
-) -> Result<BaseRecord, BaseError> {
-    let incomplete = |missing: &str, hint| BaseError::Incomplete {
-        folder: folder.to_owned(),
-        missing: missing.to_owned(),
-        hint,
+) -> Result<BaseRecord, TrainingError> {
+    let shown = folder.display();
+    let incomplete = |missing: &str, hint: &str| {
+        Unusable(format!("base model {shown}: no {missing} in it\nhint: {hint}"))
     };
     if !folder.join("config.json").is_file() {
         return Err(incomplete("config.json", "give the folder that holds config.json"));
@@ -225,8 +192,11 @@ fn record_folder(
     if let Some(recipe) = template_of
         && !has_chat_template(folder)
     {
-        let recipe = recipe.to_owned();
-        return Err(BaseError::NoChatTemplate { folder: folder.to_owned(), recipe });
+        return Err(Unusable(format!(
+            "base model {shown} has no chat template, and recipe {recipe} names none\n\
+             hint: add `template = \"default\"` to the recipe, as the paper does, or add \
+             chat_template.jinja to the folder"
+        )));
     }
     let origin = fs::read(folder.join(ORIGIN)).ok();
     let gguf = origin.and_then(|bytes| serde_json::from_slice(&bytes).ok());
@@ -235,21 +205,26 @@ fn record_folder(
     Ok(BaseRecord { name, revision: None, gguf, files })
 }
 
+/// What the system says of a base model, or a parser of a file of it.
+fn unreadable<E: Display>(path: &Path) -> impl Fn(E) -> TrainingError {
+    let path = path.to_owned();
+    move |problem| Unusable(format!("cannot read base model {}: {problem}", path.display()))
+}
+
 fn is_weights(name: &str) -> bool {
     let end = Path::new(name).extension().unwrap_or_default();
     end == "safetensors" || (end == "bin" && name.starts_with("pytorch_model"))
 }
 
 /// The files that an index of several weight files names.
-fn shards(folder: &Path) -> Result<Vec<String>, BaseError> {
+fn shards(folder: &Path) -> Result<Vec<String>, TrainingError> {
     #[derive(Deserialize)]
     struct Index {
         weight_map: BTreeMap<String, String>,
     }
     let path = folder.join("model.safetensors.index.json");
     let Ok(bytes) = fs::read(&path) else { return Ok(Vec::new()) };
-    let index: Index = serde_json::from_slice(&bytes)
-        .map_err(|error| BaseError::Read { path, source: io::Error::from(error) })?;
+    let index: Index = serde_json::from_slice(&bytes).map_err(unreadable(&path))?;
     let mut names: Vec<String> = index.weight_map.into_values().collect();
     names.sort_unstable();
     names.dedup();
@@ -260,25 +235,43 @@ fn shards(folder: &Path) -> Result<Vec<String>, BaseError> {
 pub(super) fn hashed_files(
     folder: &Path,
     digests: &mut DigestCache,
-) -> Result<BTreeMap<String, FileRecord>, BaseError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| BaseError::Read { path, source }
-    };
+) -> Result<BTreeMap<String, FileRecord>, TrainingError> {
     let mut files = BTreeMap::new();
-    for entry in fs::read_dir(folder).map_err(failed(folder))? {
-        let entry = entry.map_err(failed(folder))?;
+    for entry in fs::read_dir(folder).map_err(unreadable(folder))? {
+        let entry = entry.map_err(unreadable(folder))?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let counts = ["config.json", "chat_template.jinja", "vocab.json", "merges.txt"];
         if counts.contains(&name.as_str()) || name.starts_with("tokenizer") || is_weights(&name) {
             let path = entry.path();
             // Through links: the hub's cache consists of them.
-            let bytes = fs::metadata(&path).map_err(failed(&path))?.len();
-            let sha256 = digests.sha256(&path).map_err(failed(&path))?;
+            let bytes = fs::metadata(&path).map_err(unreadable(&path))?.len();
+            let sha256 = digests.sha256(&path).map_err(unreadable(&path))?;
             files.insert(name, FileRecord { bytes, sha256 });
         }
     }
     Ok(files)
+}
+
+/// A safetensors file is as long as its header says.
+pub(super) fn whole_safetensors(path: &Path) -> Result<(), String> {
+    let read = || -> io::Result<(u64, u64)> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let mut size = [0; 8];
+        file.read_exact(&mut size)?;
+        let size = u64::from_le_bytes(size).min(LONGEST_HEADER);
+        let mut header = Vec::new();
+        file.take(size).read_to_end(&mut header)?;
+        let tensors: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&header)?;
+        let end = |tensor: &serde_json::Value| tensor.get("data_offsets")?.get(1)?.as_u64();
+        let data = tensors.values().filter_map(end).max().unwrap_or(0);
+        Ok((8 + size + data, length))
+    };
+    match read() {
+        Ok((expected, length)) if expected == length => Ok(()),
+        Ok((expected, length)) => Err(format!("{length} bytes of {expected}")),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn has_chat_template(folder: &Path) -> bool {

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use gra_files::digest;
 use serde::{Deserialize, Serialize};
 
+use super::TrainingError::{self, Unusable};
 use super::is_plain;
+use crate::json_rows;
 
 /// A data set as a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,56 +32,6 @@ pub struct TrainingSetRecord {
     pub sha256: String,
 }
 
-/// A data set cannot be trained on.
-#[derive(Debug, thiserror::Error)]
-pub enum TrainingSetError {
-    /// No data set was given.
-    #[error("there is no data set to train on")]
-    None,
-    /// Two have one name, so that one would be trained on in place of the other.
-    #[error("two data sets are called {name}: {} and {}\nhint: give one of them another name: NAME={}",
-        .first.display(), .second.display(), .second.display())]
-    SameName {
-        /// Theirs.
-        name: String,
-        /// The one that was given first.
-        first: PathBuf,
-        /// The other.
-        second: PathBuf,
-    },
-    /// LLaMA-Factory takes names from a list with commas, and they become file names.
-    #[error("data set {name:?}: a name has letters, digits, '.', '_' and '-'\nhint: give it another: NAME={}",
-        .file.display())]
-    Name {
-        /// As it was given.
-        name: String,
-        /// Its file.
-        file: PathBuf,
-    },
-    /// Its file cannot be read.
-    #[error("cannot read data set {}: {problem}", .file.display())]
-    Read {
-        /// The file.
-        file: PathBuf,
-        /// What the system or the JSON parser says.
-        problem: String,
-    },
-    /// A record is none that can be trained on.
-    #[error("data set {}, record {number}: {problem}\nhint: records have the texts instruction, input and output, as \
-        `gra-bench export --format alpaca` writes them", .file.display())]
-    Record {
-        /// The file.
-        file: PathBuf,
-        /// Counted from 1.
-        number: usize,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// It has no records.
-    #[error("data set {} has no records", .0.display())]
-    Empty(PathBuf),
-}
-
 /// A record as it is written. LLaMA-Factory wants a column that the index lists to be there in every record.
 #[derive(Serialize)]
 struct AlpacaRecord<'a> {
@@ -98,40 +50,53 @@ pub(super) struct ReadSet {
 }
 
 /// Reads all data sets, in the order in which they were given.
-pub(super) fn read_all(sets: &[TrainingSet]) -> Result<Vec<ReadSet>, TrainingSetError> {
+pub(super) fn read_all(sets: &[TrainingSet]) -> Result<Vec<ReadSet>, TrainingError> {
     if sets.is_empty() {
-        return Err(TrainingSetError::None);
+        return Err(Unusable("there is no data set to train on".to_owned()));
     }
     // All names before any file: reading a large one only to refuse the name of the next would waste minutes.
     let mut seen: BTreeMap<&str, &Path> = BTreeMap::new();
     for TrainingSet { name, file } in sets {
+        let shown = file.display();
+        // LLaMA-Factory takes names from a list with commas, and they become file names.
         if !is_plain(name) {
-            return Err(TrainingSetError::Name { name: name.clone(), file: file.clone() });
+            return Err(Unusable(format!(
+                "data set {name:?}: a name has letters, digits, '.', '_' and '-'\n\
+                 hint: give it another: NAME={shown}"
+            )));
         }
+        // One would be trained on in place of the other.
         if let Some(first) = seen.insert(name, file) {
-            let (first, second) = (first.to_owned(), file.clone());
-            return Err(TrainingSetError::SameName { name: name.clone(), first, second });
+            let first = first.display();
+            return Err(Unusable(format!(
+                "two data sets are called {name}: {first} and {shown}\n\
+                 hint: give one of them another name: NAME={shown}"
+            )));
         }
     }
     sets.iter().map(read).collect()
 }
 
-fn read(set: &TrainingSet) -> Result<ReadSet, TrainingSetError> {
-    let file = || set.file.clone();
-    let unreadable = |problem: String| TrainingSetError::Read { file: file(), problem };
+fn read(set: &TrainingSet) -> Result<ReadSet, TrainingError> {
+    let file = set.file.display();
+    let unreadable = |problem: String| Unusable(format!("cannot read data set {file}: {problem}"));
     let text = fs::read_to_string(&set.file).map_err(|error| unreadable(error.to_string()))?;
     let values = parse(&text).map_err(unreadable)?;
     // A line for each record, so that people and `diff` see which one is another.
     let mut bytes = b"[".to_vec();
     for (at, value) in values.iter().enumerate() {
-        let problem = |problem| TrainingSetError::Record { file: file(), number: at + 1, problem };
+        let problem = |problem: String| {
+            let hint = "hint: records have the texts instruction, input and output, as \
+                        `gra-bench export --format alpaca` writes them";
+            Unusable(format!("data set {file}, record {}: {problem}\n{hint}", at + 1))
+        };
         let record = alpaca_record(value).map_err(problem)?;
         bytes.extend_from_slice(if at == 0 { b"\n" } else { b",\n" });
         serde_json::to_writer(&mut bytes, &record).map_err(|error| problem(error.to_string()))?;
     }
     bytes.extend_from_slice(b"\n]\n");
     if values.is_empty() {
-        return Err(TrainingSetError::Empty(file()));
+        return Err(Unusable(format!("data set {file} has no records")));
     }
     let sha256 = digest::of_bytes(&text);
     let record = TrainingSetRecord { name: set.name.clone(), records: values.len(), sha256 };
@@ -142,11 +107,7 @@ fn parse(text: &str) -> Result<Vec<serde_json::Value>, String> {
     if text.trim_start().starts_with('[') {
         return serde_json::from_str(text).map_err(|error| error.to_string());
     }
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let read = |(at, line)| {
-        serde_json::from_str(line).map_err(|error| format!("line {}: {error}", at + 1))
-    };
-    lines.map(read).collect()
+    json_rows(text)
 }
 
 /// Other columns than these are left out: they say where a record is from.
@@ -194,7 +155,7 @@ pub(super) fn index(names: &[&str]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn read_text(text: &str) -> Result<ReadSet, TrainingSetError> {
+    fn read_text(text: &str) -> Result<ReadSet, TrainingError> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.json");
         fs::write(&file, text).unwrap();

@@ -2,15 +2,16 @@
 //! Python writes `NaN` and `Infinity` into JSON, which no JSON parser takes.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::TrainingError;
+use super::TrainingError::{self, Unusable};
+use crate::engine::tail;
 
 /// How far a training is, at one of its logged steps.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,9 +99,8 @@ fn quoted(text: &str) -> String {
 /// Follows `trainer_log.jsonl`, which a training appends to; a resumed one repeats steps.
 pub(super) struct LogReader {
     path: PathBuf,
+    /// Bytes of whole lines that were read.
     read: u64,
-    /// Bytes of a line whose end is not written yet.
-    begun: Vec<u8>,
     first: Option<(u64, Instant)>,
 }
 
@@ -116,20 +116,17 @@ impl LogReader {
     /// Of lines that are appended from now on.
     pub(super) fn at_end(path: PathBuf) -> Self {
         let read = fs::metadata(&path).map_or(0, |metadata| metadata.len());
-        Self { path, read, begun: Vec::new(), first: None }
+        Self { path, read, first: None }
     }
 
     /// Steps that were logged since the last call. A line that cannot be read is passed over: the log serves to show
     /// progress, and the record is made of `trainer_state.json`.
     pub(super) fn new_steps(&mut self) -> Vec<TrainingProgress> {
-        let Ok(mut file) = File::open(&self.path) else { return Vec::new() };
-        let mut bytes = std::mem::take(&mut self.begun);
-        let read = file.seek(SeekFrom::Start(self.read)).and_then(|_| file.read_to_end(&mut bytes));
-        self.read += read.unwrap_or(0) as u64;
-        // The trainer may be in the middle of a line.
+        let bytes = tail(&self.path, self.read, u64::MAX);
+        // The trainer may be in the middle of a line, which is then read once more.
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        self.begun = bytes.split_off(whole);
-        let text = String::from_utf8_lossy(&bytes).into_owned();
+        self.read += whole as u64;
+        let text = String::from_utf8_lossy(&bytes[..whole]);
         text.lines().filter_map(|line| self.step(line)).collect()
     }
 
@@ -182,7 +179,11 @@ pub(super) fn read_outcome(model: &Path, in_fp16: bool) -> Result<TrainingOutcom
     let state: State = read(&path)?;
     if state.global_step < state.max_steps {
         let (made, steps) = (state.global_step, state.max_steps);
-        return Err(TrainingError::Unfinished { folder: model.to_owned(), made, steps });
+        return Err(Unusable(format!(
+            "the training in {} made {made} of {steps} steps\n\
+             hint: run it again; it goes on from its newest checkpoint",
+            model.display()
+        )));
     }
     let mut loss = Vec::new();
     for point in &state.log_history {
@@ -210,7 +211,7 @@ pub(super) fn read_outcome(model: &Path, in_fp16: bool) -> Result<TrainingOutcom
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, TrainingError> {
     let text = fs::read_to_string(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => TrainingError::FileMissing(path.to_owned()),
+        ErrorKind::NotFound => TrainingError::missing(path),
         _ => TrainingError::from_io(path)(error),
     })?;
     from_python(&text).map_err(|error| TrainingError::damaged(path, error))

@@ -1,10 +1,17 @@
 //! How a model is trained: LLaMA-Factory's own arguments, as a table of TOML. What depends on the training at hand (base,
 //! data, folders, seed) is no part of a recipe and is refused in one.
+//!
+//! From both come the files that start a training: LLaMA-Factory's configuration, DeepSpeed's, and scripts for a shell and
+//! for Slurm. Their paths are relative to the training's folder, so that it can be copied to a cluster and back.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use gra_files::digest;
 use toml::Value;
+
+use super::TrainingError::{self, Unusable};
+use super::{Base, TrainingPlan};
 
 /// The ZeRO stage 2 of DeepSpeed, as the value of `deepspeed`.
 const ZERO_2: &str = "zero-2";
@@ -51,58 +58,21 @@ pub struct Recipe {
     pub zero_2: bool,
 }
 
-/// A recipe cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum RecipeError {
-    /// It is no TOML.
-    #[error("recipe {recipe} is no TOML: {problem}")]
-    Toml {
-        /// Of this name.
-        recipe: String,
-        /// What the parser says, with line and column.
-        problem: String,
-    },
-    /// It sets a key that is set here.
-    #[error("recipe {recipe} sets `{key}`: {reason}\nhint: remove `{key}` from the recipe")]
-    KeyIsOurs {
-        /// Of this name.
-        recipe: String,
-        /// The key.
-        key: String,
-        /// Why it is no part of a recipe.
-        reason: &'static str,
-    },
-    /// A value that cannot be passed on, or that the rest cannot work with.
-    #[error("recipe {recipe} sets `{key}` to {value}: {expected}")]
-    Value {
-        /// Of this name.
-        recipe: String,
-        /// The key.
-        key: String,
-        /// The value as it stands there.
-        value: String,
-        /// What it must be.
-        expected: &'static str,
-    },
-}
-
 impl Recipe {
     /// Reads a recipe's text.
     ///
     /// # Errors
     /// When it is no flat table, or sets what is not its to set.
-    pub fn parse(name: &str, text: &str) -> Result<Self, RecipeError> {
-        let recipe = || name.to_owned();
+    pub fn parse(name: &str, text: &str) -> Result<Self, TrainingError> {
         let mut table: toml::Table = toml::from_str(text)
-            .map_err(|error| RecipeError::Toml { recipe: recipe(), problem: error.to_string() })?;
+            .map_err(|error| Unusable(format!("recipe {name} is no TOML: {error}")))?;
         if let Some((key, reason)) = OURS.into_iter().find(|(key, _)| table.contains_key(*key)) {
-            return Err(RecipeError::KeyIsOurs { recipe: recipe(), key: key.to_owned(), reason });
+            return Err(Unusable(format!(
+                "recipe {name} sets `{key}`: {reason}\nhint: remove `{key}` from the recipe"
+            )));
         }
-        let wrong = |key: &str, value: &Value, expected| RecipeError::Value {
-            recipe: recipe(),
-            key: key.to_owned(),
-            value: value.to_string(),
-            expected,
+        let wrong = |key: &str, value: &Value, expected: &str| {
+            Unusable(format!("recipe {name} sets `{key}` to {value}: {expected}"))
         };
         let count = |table: &toml::Table, key: &str| match table.get(key) {
             None => Ok(1),
@@ -137,8 +107,8 @@ impl Recipe {
             let text = yaml_value(value).map_err(|expected| wrong(key, value, expected))?;
             settings.insert(key.clone(), text);
         }
-        let sha256 = digest::of_bytes(text);
-        Ok(Self { name: recipe(), sha256, settings, devices, per_device, accumulation, zero_2 })
+        let (name, sha256) = (name.to_owned(), digest::of_bytes(text));
+        Ok(Self { name, sha256, settings, devices, per_device, accumulation, zero_2 })
     }
 
     /// Whether it trains on the CPU, where there is one device.
@@ -179,7 +149,7 @@ fn yaml_value(value: &Value) -> Result<String, &'static str> {
 }
 
 /// Quoted as JSON, which YAML reads as well: a bare `no` or `1e5` would not stay text.
-pub(super) fn yaml_text(text: &str) -> String {
+fn yaml_text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
@@ -195,6 +165,93 @@ fn yaml_number(number: f64) -> String {
     let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
     format!("{mantissa}{point}e{sign}{digits:0>2}")
 }
+
+/// `train.yaml`. Ours first, then the recipe's in the order of their names.
+pub(super) fn configuration(plan: &TrainingPlan) -> Result<String, TrainingError> {
+    let names: Vec<&str> = plan.data_sets.iter().map(|set| set.name.as_str()).collect();
+    let mut lines = vec![
+        ("model_name_or_path", yaml_text(&plan.base.location()?)),
+        ("stage", yaml_text("sft")),
+        ("do_train", "true".to_owned()),
+        // LLaMA-Factory reads all of them and shuffles their records together.
+        ("dataset", yaml_text(&names.join(","))),
+        ("dataset_dir", yaml_text("data")),
+        ("output_dir", yaml_text("model")),
+        // With true, an interrupted training would begin anew instead of going on from its newest checkpoint.
+        ("overwrite_output_dir", "false".to_owned()),
+        ("seed", plan.seed.to_string()),
+        // With true, the default, a loss that is no number is logged as 0.
+        ("logging_nan_inf_filter", "false".to_owned()),
+        ("report_to", yaml_text("none")),
+    ];
+    if let Base::Hub { revision: Some(revision), .. } = &plan.base {
+        lines.push(("model_revision", yaml_text(revision)));
+    }
+    if plan.recipe.zero_2 {
+        lines.push(("deepspeed", yaml_text(super::file::ZERO_2)));
+    }
+    let recipe = plan.recipe.settings.iter().map(|(key, value)| (key.as_str(), value.clone()));
+    let mut text = String::new();
+    for (key, value) in lines.into_iter().chain(recipe) {
+        let _ = writeln!(text, "{key}: {value}");
+    }
+    Ok(text)
+}
+
+/// `zero-2.json`: gradients and the optimizer's state are split among devices, weights are not. Batch and precision are
+/// left to LLaMA-Factory's own arguments. torch's `AdamW` is the optimizer, which is "untested": DeepSpeed's own is compiled
+/// when it is first used, and that takes nvcc.
+pub(super) const ZERO_2_CONFIGURATION: &str = include_str!("zero-2.json");
+
+/// `train.sh`. It is what `train` runs as well.
+pub(super) fn shell(base: &Base, recipe: &Recipe) -> String {
+    let devices = if recipe.on_cpu() {
+        // Otherwise LLaMA-Factory starts a process for each GPU that it sees.
+        "export CUDA_VISIBLE_DEVICES=\n\
+        # Threads that wait for each other by spinning hold each other up where other programs use the cores.\n\
+        export OMP_WAIT_POLICY=\"${OMP_WAIT_POLICY:-passive}\"\ndevices=1\n"
+    } else {
+        DEVICES
+    };
+    let launcher = if recipe.zero_2 {
+        "# DeepSpeed wants to be started by torchrun, also on one device.\nexport FORCE_TORCHRUN=1\n"
+    } else {
+        ""
+    };
+    let offline = match base {
+        Base::Hub { .. } => "",
+        Base::Folder(_) | Base::Gguf(_) => "export HF_HUB_OFFLINE=1\n",
+    };
+    SHELL
+        .replace("@DEVICES@", devices)
+        .replace("@LAUNCHER@", launcher)
+        .replace("@OFFLINE@", offline)
+        .replace("@ACCUMULATION@", &recipe.accumulation_of_all().to_string())
+}
+
+/// Counts devices. The variable is CUDA's own, and a cluster sets it to the GPUs of a job.
+const DEVICES: &str = r#"if [ -n "${CUDA_VISIBLE_DEVICES:-}" ]; then
+    visible=$(echo "$CUDA_VISIBLE_DEVICES" | tr , '\n' | grep -c .)
+else
+    visible=$({ nvidia-smi --list-gpus 2>/dev/null || true; } | grep -c '^GPU' || true)
+fi
+devices=${DEVICES:-$visible}
+"#;
+
+/// `train.sh`, with its places for what a training's base and recipe decide.
+const SHELL: &str = include_str!("train.sh");
+
+/// `train.slurm`, for one machine of a cluster.
+pub(super) fn slurm(recipe: &Recipe) -> String {
+    let devices = if recipe.on_cpu() {
+        "#SBATCH --cpus-per-task=8\n".to_owned()
+    } else {
+        format!("#SBATCH --gres=gpu:{}\n", recipe.devices)
+    };
+    SLURM.replace("@DEVICES@", &devices)
+}
+
+const SLURM: &str = include_str!("train.slurm");
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::environment::{EngineKind, Environment};
+use crate::engine::{EngineKind, Environment};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/training");
 const SMOKE: &str = include_str!("../../../../experiments/recipes/smoke.toml");

@@ -76,6 +76,23 @@ pub(super) struct QuotedList {
 }
 
 impl QuotedList {
+    fn new(
+        max_items: u8,
+        item_budget: u32,
+        run: &impl Fn(&str) -> Result<ForcedText, ShapeError>,
+    ) -> Result<Self, ShapeError> {
+        Ok(Self {
+            max_items,
+            item_budget,
+            open: run("[\"")?,
+            quote: run("\"")?,
+            another: run(", \"")?,
+            close: run("]")?,
+            quote_another: run("\", \"")?,
+            quote_close: run("\"]")?,
+        })
+    }
+
     /// Most tokens from the end of an item's text to the end of the list.
     pub(super) fn close_cost(&self) -> u32 {
         let by_parts = count(&self.quote.tokens) + count(&self.close.tokens);
@@ -102,6 +119,14 @@ pub(super) struct Choice {
 }
 
 impl Choice {
+    fn new(part: &Part, after: Option<&str>, last: bool) -> Self {
+        let values = match part {
+            Part::Integer { min, max } => Some((*min..=*max).collect()),
+            _ => None,
+        };
+        Self { options: options(part), values, after: after.map(str::to_owned), last }
+    }
+
     /// The smallest integer among the options that begin with `written`.
     pub(super) fn least(&self, written: &[u8]) -> f64 {
         let values = self.options.iter().zip(self.values.iter().flatten());
@@ -161,22 +186,12 @@ impl CompiledShape {
             steps.push(match part {
                 Part::Literal(text) => PlanStep::Force(run(text)?),
                 Part::OneOf(_) | Part::Integer { .. } => {
-                    let options = options(part);
+                    let choice = Choice::new(part, after, parts.peek().is_none());
                     // Options are spelled as they are drawn; here it is only found out whether they can be.
-                    for option in &options {
+                    for option in &choice.options {
                         run(option)?;
                     }
-                    let values = match part {
-                        Part::Integer { min, max } => Some((*min..=*max).collect()),
-                        _ => None,
-                    };
-                    let last = parts.peek().is_none();
-                    PlanStep::Choose(Choice {
-                        options,
-                        values,
-                        after: after.map(str::to_owned),
-                        last,
-                    })
+                    PlanStep::Choose(choice)
                 }
                 Part::Text { max_tokens, close_at_budget } => {
                     let closer = after.map(|text| closer(text, vocabulary, &run)).transpose()?;
@@ -193,16 +208,7 @@ impl CompiledShape {
                 }
                 Part::Thought { .. } => return Err(ShapeError::Thought),
                 Part::QuotedList { max_items, max_item_tokens } => {
-                    PlanStep::List(Box::new(QuotedList {
-                        max_items: *max_items,
-                        item_budget: *max_item_tokens,
-                        open: run("[\"")?,
-                        quote: run("\"")?,
-                        another: run(", \"")?,
-                        close: run("]")?,
-                        quote_another: run("\", \"")?,
-                        quote_close: run("\"]")?,
-                    }))
+                    PlanStep::List(Box::new(QuotedList::new(*max_items, *max_item_tokens, &run)?))
                 }
             });
         }

@@ -1,4 +1,9 @@
-//! A chunk made ready: what each request needs, what all of them share, and how many run at once.
+//! A chunk made ready, then answered: what each request needs, what all of them share, and how many run at once.
+//!
+//! They are shared out among lanes: contexts of one model that work at the same time. llama.cpp's threads wait for each
+//! other many times in every layer, and all but one of them wait while tokens are drawn. A few lanes with few threads
+//! each wait less than one lane with all of them. Job by job is dealt out in turn, so which lane answers a request
+//! follows from the chunk alone.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -7,11 +12,13 @@ use std::sync::Arc;
 use gra_synth::request::{Finish, Portion, Reply, Request};
 use gra_synth::shape::Shape;
 
+use super::decode::{DecodeLane, Geometry, Job, strict};
 use super::generator::{BLOCK, Generator};
 use super::prompt::PromptForm;
-use super::settings::{EngineSettings, MAX_SLOTS};
+use super::settings::{EngineSettings, MAX_SLOTS, part};
 use crate::automaton::{Automaton, CompiledShape, Draws};
-use crate::engine::EngineError;
+use crate::dispatcher::in_parallel;
+use crate::engine::{ChunkProgress, EngineResult, Watch};
 use crate::vocabulary::{Token, count};
 
 /// Shared beginnings shorter than this are not worth a sequence of their own.
@@ -20,73 +27,44 @@ const MIN_SHARED: usize = 32;
 /// llama.cpp rounds the context of a sequence up to a multiple of this.
 const CONTEXT_STEP: u64 = 256;
 
-/// A request about to run.
-#[derive(Debug)]
-pub(super) struct Job {
-    /// Its place in the chunk.
-    pub(super) index: usize,
-    /// Prompt, then what the shape forces before anything is drawn.
-    pub(super) tokens: Vec<Token>,
-    /// What stands of an opening that was written before behind that.
-    pub(super) behind: Vec<Token>,
-    /// Tokens of the prompt, and of an opening that was written before.
-    pub(super) prompt_tokens: u32,
-    /// Tokens of an opening that was written before.
-    pub(super) written: u32,
-    /// The tag of a thought in which the prompt let the reply begin; it belongs to the reply's text.
-    opened: Option<&'static str>,
-    /// The shape of a reply that is written whole though only its opening was asked for.
-    opening_of: Option<Shape>,
-    pub(super) automaton: Automaton,
-    /// Most tokens of its sequence.
-    need: u32,
-}
-
-impl Job {
-    pub(super) fn reply(&self) -> Reply {
-        let mut text = self.automaton.text();
-        let finish = self.automaton.finish().unwrap_or(Finish::Length);
-        if let (Some(shape), Finish::Stop) = (&self.opening_of, finish)
-            && let Some(opening) = shape.opening(&text)
-        {
-            text.truncate(opening.len());
-        }
-        if let Some(tag) = self.opened.filter(|_| !text.is_empty()) {
-            text.insert_str(0, &format!("{tag}\n"));
-        }
-        let reply_tokens = self.tokens_written();
-        let expected = self.automaton.expected().to_vec();
-        Reply { text, finish, prompt_tokens: self.prompt_tokens, reply_tokens, expected }
-    }
-
-    /// Tokens of the reply so far, forced ones included, without what was written before.
-    pub(super) fn tokens_written(&self) -> u32 {
-        self.automaton.tokens().saturating_sub(self.written)
-    }
-}
-
-/// A chunk ready to run.
-#[derive(Debug)]
-pub(super) struct Prepared {
-    /// One per request; those that need no model are filled in.
-    pub(super) replies: Vec<Option<Reply>>,
-    /// The others, in order.
-    pub(super) jobs: Vec<Job>,
-    /// Tokens at the beginning of every job, evaluated once. 0: nothing is shared.
-    pub(super) shared: usize,
-    /// Sequences that are written at once.
-    pub(super) slots: u32,
-    /// Contexts that they are shared out among.
-    pub(super) lanes: u32,
-    /// Tokens of one sequence, a multiple of [`CONTEXT_STEP`].
-    pub(super) context: u32,
-}
-
-pub(super) fn prepare(
+/// Answers the requests of a chunk, in order.
+pub(super) fn answer(
     generator: &Generator,
     chunk: &[Request],
     settings: &EngineSettings,
-) -> Result<Prepared, EngineError> {
+    watch: &mut Watch<'_>,
+) -> EngineResult<Vec<Reply>> {
+    let (mut replies, jobs) = jobs(generator, chunk, settings)?;
+    let (lanes, geometry) = geometry(generator, &jobs, settings);
+    if settings.strict() {
+        strict::check(generator, settings)?;
+    }
+    // Replies that needed no model count from the start.
+    let mut before = ChunkProgress {
+        replies: replies.iter().flatten().count(),
+        slots: geometry.slots * lanes,
+        ..ChunkProgress::default()
+    };
+    watch(before);
+    // All jobs begin with the same `shared` tokens, so any of them shows the beginning.
+    let Some(first) = jobs.first() else { return Ok(replies.into_iter().flatten().collect()) };
+    let beginning = &first.tokens[..geometry.shared];
+    let mut team = team(generator, settings, geometry, lanes, beginning)?;
+    before.prompt_tokens = geometry.shared as u64;
+    watch(before);
+    let mut watch = |so_far: &[ChunkProgress]| watch(so_far.iter().copied().chain([before]).sum());
+    for (place, reply) in together(&mut team, deal(jobs, lanes as usize), &mut watch)? {
+        replies[place] = Some(reply);
+    }
+    Ok(replies.into_iter().flatten().collect())
+}
+
+/// The replies to requests that need no model, by their places, and a job for each of the others.
+fn jobs(
+    generator: &Generator,
+    chunk: &[Request],
+    settings: &EngineSettings,
+) -> EngineResult<(Vec<Option<Reply>>, Vec<Job>)> {
     let form = generator.form()?;
     let mut plans: HashMap<&Shape, Arc<CompiledShape>> = HashMap::new();
     let mut replies = Vec::with_capacity(chunk.len());
@@ -109,7 +87,12 @@ pub(super) fn prepare(
             Err(reply) => replies.push(Some(reply)),
         }
     }
-    let mut shared = shared_tokens(&jobs);
+    Ok((replies, jobs))
+}
+
+/// How many contexts jobs are shared out among, and what each of them is to hold.
+fn geometry(generator: &Generator, jobs: &[Job], settings: &EngineSettings) -> (u32, Geometry) {
+    let mut shared = shared_tokens(jobs);
     let mut need = jobs.iter().map(|job| u64::from(job.need)).max().unwrap_or(1);
     let mut least = 1;
     if settings.strict() {
@@ -129,17 +112,70 @@ pub(super) fn prepare(
     let affordable = affordable.saturating_sub(copies);
     // One slot is always allowed, or the chunk could not run at all.
     let slots = wanted.min((affordable / least * least).max(least));
-    // As many in every lane.
     let lanes = lanes(slots);
-    let slots = slots / u64::from(lanes) * u64::from(lanes);
-    Ok(Prepared {
-        replies,
-        jobs,
+    let geometry = Geometry {
+        // As many in every lane.
+        slots: u32::try_from(slots / u64::from(lanes)).unwrap_or(1),
         shared,
-        slots: u32::try_from(slots).unwrap_or(1),
-        lanes,
         context: u32::try_from(context).unwrap_or(u32::MAX),
-    })
+        threads: settings.threads.clamp(1, 512),
+        rows: settings.n_ubatch(lanes),
+    };
+    (lanes, geometry)
+}
+
+/// Lanes that share the threads, each behind what all jobs begin with. That is evaluated once, with all
+/// threads.
+fn team<'a>(
+    generator: &'a Generator,
+    settings: &EngineSettings,
+    geometry: Geometry,
+    lanes: u32,
+    beginning: &[Token],
+) -> EngineResult<Vec<DecodeLane<'a>>> {
+    let lane = |threads| DecodeLane::new(generator, settings, Geometry { threads, ..geometry });
+    let mut state = Vec::new();
+    if lanes > 1 && !beginning.is_empty() {
+        // llama.cpp takes a sequence over from a context of equally many sequences only.
+        let mut first = lane(geometry.threads)?;
+        first.share(beginning)?;
+        state = first.shared_state();
+    }
+    let with_beginning = |at| {
+        let mut lane = lane(part(geometry.threads, at, lanes).max(1))?;
+        if state.is_empty() {
+            lane.share(beginning)?;
+        } else {
+            lane.take_shared(&state)?;
+        }
+        Ok(lane)
+    };
+    (0..lanes).map(with_beginning).collect()
+}
+
+fn deal(jobs: Vec<Job>, lanes: usize) -> Vec<Vec<Job>> {
+    let mut hands: Vec<Vec<Job>> = (0..lanes).map(|_| Vec::new()).collect();
+    for (place, job) in jobs.into_iter().enumerate() {
+        // By turns, so that long and short jobs of neighbouring requests are spread.
+        hands[place % lanes].push(job);
+    }
+    hands
+}
+
+/// Lets every lane answer its hand. `watch` is told how far each of them is.
+fn together(
+    lanes: &mut [DecodeLane<'_>],
+    hands: Vec<Vec<Job>>,
+    watch: &mut dyn FnMut(&[ChunkProgress]),
+) -> EngineResult<Vec<(usize, Reply)>> {
+    let mut so_far = vec![ChunkProgress::default(); lanes.len()];
+    let task = |(lane, hand)| move |tell: &mut Watch<'_>| DecodeLane::answer(lane, hand, tell);
+    let done = in_parallel(lanes.iter_mut().zip(hands).map(task).collect(), |at, progress| {
+        so_far[at] = progress;
+        watch(&so_far);
+    });
+    let done: Vec<Vec<_>> = done.into_iter().collect::<Result<_, _>>()?;
+    Ok(done.into_iter().flatten().collect())
 }
 
 /// A request as a job, or its reply when the model need not be asked.

@@ -14,20 +14,65 @@ pub(super) mod strict;
 
 use std::num::NonZeroU32;
 
-use gra_synth::request::Reply;
+use gra_synth::request::{Finish, Reply};
+use gra_synth::shape::Shape;
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaContextParams;
 use llama_cpp_2::context::session::LlamaStateSeqFlags;
 use llama_cpp_2::llama_batch::LlamaBatch;
 
-use super::chunk::Job;
 use super::generator::{Generator, llama_token};
 use super::runtime::{self, BatchError};
 use super::settings::EngineSettings;
-use crate::automaton::DrawInput;
+use crate::automaton::{Automaton, DrawInput};
 use crate::engine::{ChunkProgress, EngineResult, Watch};
 use crate::sampler::Sampler;
 use crate::vocabulary::Token;
+
+/// A request about to run.
+#[derive(Debug)]
+pub(super) struct Job {
+    /// Its place in the chunk.
+    pub(super) index: usize,
+    /// Prompt, then what the shape forces before anything is drawn.
+    pub(super) tokens: Vec<Token>,
+    /// What stands of an opening that was written before behind that.
+    pub(super) behind: Vec<Token>,
+    /// Tokens of the prompt, and of an opening that was written before.
+    pub(super) prompt_tokens: u32,
+    /// Tokens of an opening that was written before.
+    pub(super) written: u32,
+    /// The tag of a thought in which the prompt let the reply begin; it belongs to the reply's text.
+    pub(super) opened: Option<&'static str>,
+    /// The shape of a reply that is written whole though only its opening was asked for.
+    pub(super) opening_of: Option<Shape>,
+    pub(super) automaton: Automaton,
+    /// Most tokens of its sequence.
+    pub(super) need: u32,
+}
+
+impl Job {
+    pub(super) fn reply(&self) -> Reply {
+        let mut text = self.automaton.text();
+        let finish = self.automaton.finish().unwrap_or(Finish::Length);
+        if let (Some(shape), Finish::Stop) = (&self.opening_of, finish)
+            && let Some(opening) = shape.opening(&text)
+        {
+            text.truncate(opening.len());
+        }
+        if let Some(tag) = self.opened.filter(|_| !text.is_empty()) {
+            text.insert_str(0, &format!("{tag}\n"));
+        }
+        let reply_tokens = self.tokens_written();
+        let expected = self.automaton.expected().to_vec();
+        Reply { text, finish, prompt_tokens: self.prompt_tokens, reply_tokens, expected }
+    }
+
+    /// Tokens of the reply so far, forced ones included, without what was written before.
+    pub(super) fn tokens_written(&self) -> u32 {
+        self.automaton.tokens().saturating_sub(self.written)
+    }
+}
 
 /// A reply in the making.
 struct Slot {

@@ -10,7 +10,7 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
 
-use super::prompt::{PromptForm, tokens};
+use super::prompt::{PromptForm, tokens, vocabulary};
 use super::runtime;
 use super::settings::EngineSettings;
 use crate::automaton::CompiledShape;
@@ -18,7 +18,7 @@ use crate::engine::{EngineError, EngineResult};
 use crate::gguf::{GgufHeader, GgufModel};
 use crate::model_pool::check::read_usable;
 use crate::model_pool::{DEFAULT_CONTEXT, ModelFiles, PoolModel};
-use crate::vocabulary::{Token, TokenKind, Vocabulary};
+use crate::vocabulary::{Token, Vocabulary};
 
 /// Rows that the kernels of every type of weights take at once: plain types need 2, repacked ones a
 /// multiple of 4, K-quants 8 or more. Where numbers must not depend on what is computed beside them, rows come in
@@ -188,22 +188,6 @@ fn load(
 
 pub(super) const fn llama_token(token: Token) -> LlamaToken {
     LlamaToken(token.cast_signed())
-}
-
-pub(super) fn vocabulary(model: &LlamaModel) -> Vocabulary {
-    use llama_cpp_2::token_type::LlamaTokenAttr::{Control, Unknown, Unused};
-
-    let vocab = model.vocab();
-    Vocabulary::new(vocab.tokens().map(|token| {
-        let kind = if vocab.is_eog(token) {
-            TokenKind::End
-        } else if vocab.attr(token).intersects(Control | Unknown | Unused) {
-            TokenKind::Hidden
-        } else {
-            TokenKind::Text
-        };
-        (vocab.token_to_piece(token, true, None), kind)
-    }))
 }
 
 #[cfg(test)]

@@ -1,18 +1,28 @@
-//! A prompt as tokens: the model's chat template around an untrusted message.
+//! A prompt as tokens: the model's chat template around an untrusted message; and [`probe`], which tries a template
+//! out with the vocabulary of its model's file alone.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use gra_synth::shape::Shape;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token_type::LlamaTokenAttr;
 
+use super::runtime;
 use crate::automaton::{CompiledShape, ShapeError};
 use crate::chat_template::{
-    ChatTemplate, FrameCut, TemplateError, TemplateFrame, TemplateVariables,
+    ChatTemplate, FrameCut, ProbedCall, TemplateError, TemplateFinding, TemplateFrame,
+    TemplateVariables,
 };
+use crate::engine::{EngineError, EngineResult};
 use crate::gguf::GgufHeader;
+use crate::model_pool::PoolModel;
+use crate::model_pool::check::read_usable;
 use crate::vocabulary::{Token, TokenKind, Vocabulary};
+
+/// Words from which on a template's text between special tokens is no name of a turn.
+const FEWEST_WORDS: usize = 3;
 
 /// A model's chat template, tokenised but for the message.
 #[derive(Debug)]
@@ -44,8 +54,25 @@ pub(super) fn tokens(model: &LlamaModel, text: &str, special: bool) -> Vec<Token
     tokens.into_iter().map(|token| token.0.cast_unsigned()).collect()
 }
 
+/// The tokens of a model, as llama.cpp tells of them.
+pub(super) fn vocabulary(model: &LlamaModel) -> Vocabulary {
+    use llama_cpp_2::token_type::LlamaTokenAttr::{Control, Unknown, Unused};
+
+    let vocab = model.vocab();
+    Vocabulary::new(vocab.tokens().map(|token| {
+        let kind = if vocab.is_eog(token) {
+            TokenKind::End
+        } else if vocab.attr(token).intersects(Control | Unknown | Unused) {
+            TokenKind::Hidden
+        } else {
+            TokenKind::Text
+        };
+        (vocab.token_to_piece(token, true, None), kind)
+    }))
+}
+
 /// Texts of the tokens that begin and end a text; empty where there is none.
-pub(super) fn special_texts(model: &LlamaModel, vocabulary: &Vocabulary) -> (String, String) {
+fn special_texts(model: &LlamaModel, vocabulary: &Vocabulary) -> (String, String) {
     let vocab = model.vocab();
     let text = |token: LlamaToken| text_of(vocabulary, token.0.cast_unsigned());
     (text(vocab.bos()), text(vocab.eos()))
@@ -170,7 +197,7 @@ impl PromptForm {
     }
 
     /// The text that the template puts before a message.
-    pub(super) fn before(&self) -> &str {
+    fn before(&self) -> &str {
         &self.frame.before
     }
 
@@ -210,12 +237,118 @@ impl PromptForm {
     }
 
     /// Whether a token is one by which the template marks turns.
-    pub(super) fn is_marker(&self, token: Token) -> bool {
+    fn is_marker(&self, token: Token) -> bool {
         self.markers.contains_key(&token)
     }
 
     /// What the template puts around a message, as a message might spell it.
-    pub(super) fn all_special_text(&self) -> String {
+    fn all_special_text(&self) -> String {
         [&self.frame.before, "Say hello.", &self.frame.after].concat()
     }
+}
+
+/// Renders the model's template and tokenises the calls' prompts with it.
+pub(super) fn probe(
+    member: &PoolModel,
+    path: &Path,
+    calls: &[ProbedCall],
+) -> EngineResult<TemplateFinding> {
+    let name = member.name.as_str();
+    let failed = |reason| EngineError::load(name, path, reason);
+    let header = read_usable(name, path, false)?.header;
+    let model = runtime::load_vocabulary(path).map_err(failed)?;
+    let vocabulary = vocabulary(&model);
+    let form = match PromptForm::of_model(&header, &member.template, &model, &vocabulary) {
+        Ok(form) => form,
+        Err(fault) => {
+            return Ok(TemplateFinding { faults: vec![fault], ..TemplateFinding::default() });
+        }
+    };
+    let text = header.chat_template().unwrap_or_default();
+    let (bos, eos) = special_texts(&model, &vocabulary);
+    let template = ChatTemplate { text, bos: &bos, eos: &eos, variables: &member.template };
+    let prompts = PromptCheck { form: &form, model: &model, vocabulary: &vocabulary };
+    let mut faults = prompts.tokenizer_faults();
+    for call in calls {
+        let of_call = prompts.call_faults(call).into_iter();
+        faults.extend(of_call.map(|fault| format!("{}: {fault}", call.purpose)));
+    }
+    Ok(TemplateFinding {
+        faults,
+        frame_tokens: form.tokens(&model, "", false).len(),
+        added_text: added_text(form.before(), &vocabulary),
+        opens_thought: form.opened_thought().map(|(open, _)| open.to_owned()),
+        thinking_switch: template.switch(),
+        unset_variables: template.unset_variables().into_iter().collect(),
+    })
+}
+
+/// What prompts are tried with.
+struct PromptCheck<'a> {
+    form: &'a PromptForm,
+    model: &'a LlamaModel,
+    vocabulary: &'a Vocabulary,
+}
+
+impl PromptCheck<'_> {
+    /// What is wrong with every prompt.
+    fn tokenizer_faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.vocabulary.ends().is_empty() {
+            faults.push("its vocabulary has no token that ends a reply".to_owned());
+        }
+        let prompt = self.form.tokens(self.model, "Say hello.", false);
+        let bos = self.model.vocab().bos().0.cast_unsigned();
+        // A template that prints BOS, under a tokenizer that adds it, would give two.
+        let begins = prompt.iter().take_while(|&&token| token == bos).count();
+        if begins > 1 {
+            faults
+                .push(format!("its prompts begin with {begins} tokens that begin a text, not one"));
+        }
+        // A message that spells out everything that the template writes must get no special token by it.
+        let forged = self.controls(&self.form.all_special_text());
+        if forged != self.controls("Say hello.") {
+            faults.push("a message can write the template's special tokens".to_owned());
+        }
+        faults
+    }
+
+    /// Special tokens of a message's prompt.
+    fn controls(&self, message: &str) -> usize {
+        let special = |token: &&Token| {
+            self.vocabulary.kind(**token) != TokenKind::Text || self.form.is_marker(**token)
+        };
+        self.form.tokens(self.model, message, false).iter().filter(special).count()
+    }
+
+    /// What is wrong with a call.
+    fn call_faults(&self, call: &ProbedCall) -> Vec<String> {
+        let mut faults = Vec::new();
+        let prompt = self.form.tokens(self.model, &call.message, false);
+        let spelled = String::from_utf8_lossy(&self.vocabulary.bytes_of(&prompt)).into_owned();
+        // Templates may trim a message; nothing else of it may be lost.
+        if !spelled.contains(call.message.trim()) {
+            faults.push("its tokenizer does not give the prompt's text back".to_owned());
+        }
+        if let Err(error) = self.form.plan(&call.shape, self.model, self.vocabulary) {
+            faults.push(format!("a reply cannot be held to its form: {error}"));
+        }
+        faults
+    }
+}
+
+/// The longest text between special tokens, when it is more than the name of a turn.
+fn added_text(before: &str, vocabulary: &Vocabulary) -> Option<String> {
+    let mut text = before.to_owned();
+    let is_special = |token: &Token| vocabulary.kind(*token) != TokenKind::Text;
+    for token in (0..).take(vocabulary.len()).filter(is_special) {
+        let piece = String::from_utf8_lossy(vocabulary.piece(token));
+        if !piece.is_empty() && text.contains(&*piece) {
+            // A character that no template prints marks where text was cut.
+            text = text.replace(&*piece, "\0");
+        }
+    }
+    let words = |part: &&str| part.split_whitespace().count() >= FEWEST_WORDS;
+    let longest = text.split('\0').filter(words).max_by_key(|part| part.len())?;
+    Some(longest.split_whitespace().collect::<Vec<_>>().join(" "))
 }

@@ -1,14 +1,18 @@
 //! llama.cpp's process-wide state: one backend, one log, the devices that it can compute on; and its calls with its own
-//! words for their failures.
+//! words for their failures, of which its quantiser is one: one checkpoint becomes several models of a demonstration
+//! pool.
 
 #![allow(unsafe_code, reason = "calls llama.cpp's C functions")]
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::{fs, io};
 
+use gra_files::write_atomically;
 use llama_cpp_2::DecodeError;
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaContextParams;
@@ -19,8 +23,22 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_sys_2 as sys;
 
+use crate::gguf::GgufModel;
+
 /// Error lines kept to explain a failure.
 const KEPT_ERRORS: usize = 16;
+
+/// The quantisations that can be asked for, smallest last.
+const TYPES: [(&str, sys::llama_ftype); 8] = [
+    ("F32", sys::LLAMA_FTYPE_ALL_F32),
+    ("F16", sys::LLAMA_FTYPE_MOSTLY_F16),
+    ("Q8_0", sys::LLAMA_FTYPE_MOSTLY_Q8_0),
+    ("Q5_K_M", sys::LLAMA_FTYPE_MOSTLY_Q5_K_M),
+    ("Q4_K_M", sys::LLAMA_FTYPE_MOSTLY_Q4_K_M),
+    ("Q4_0", sys::LLAMA_FTYPE_MOSTLY_Q4_0),
+    ("Q3_K_M", sys::LLAMA_FTYPE_MOSTLY_Q3_K_M),
+    ("Q2_K", sys::LLAMA_FTYPE_MOSTLY_Q2_K),
+];
 
 static BACKEND: OnceLock<Result<LlamaBackend, String>> = OnceLock::new();
 static LOG: Mutex<Log> = Mutex::new(Log { errors: Vec::new(), sink: None });
@@ -214,6 +232,66 @@ pub(super) fn last_error() -> Option<String> {
     let said = log.errors.iter().find_map(|line| line.split_once("error loading model: "));
     let said = said.map(|(_, reason)| reason).or_else(|| log.errors.last().map(String::as_str));
     said.map(|line| line.trim().to_owned())
+}
+
+/// Why a model was not quantised. The output file is then as it was before.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct QuantizeError(String);
+
+/// Quantises a GGUF model to the named type, also from an already quantised one. The output appears
+/// complete or not at all.
+///
+/// # Errors
+/// When the type is unknown, the input is no model, or writing fails.
+pub fn quantize(input: &Path, output: &Path, type_name: &str) -> Result<(), QuantizeError> {
+    let known = TYPES.iter().find(|(name, _)| name.eq_ignore_ascii_case(type_name));
+    let (_, ftype) = known.ok_or_else(|| {
+        let known = TYPES.map(|(name, _)| name).join(", ");
+        QuantizeError(format!("unknown quantisation `{type_name}`\n  hint: one of {known}"))
+    })?;
+    let bad_input = |reason: &dyn Display| {
+        QuantizeError(format!("cannot quantise {}: {reason}", input.display()))
+    };
+    let model = GgufModel::read(input).map_err(|error| bad_input(&error))?;
+    if model.header.tensors.is_empty() {
+        return Err(bad_input(&"it holds a vocabulary and no weights"));
+    }
+    let bad_output =
+        |error: io::Error| QuantizeError(format!("cannot write {}: {error}", output.display()));
+    let write = |temporary: &Path| {
+        quantize_to(input, temporary, *ftype)?;
+        // Temporary files are private; a model is as readable as any other file.
+        let mode = fs::metadata(input).map_err(bad_output)?.permissions();
+        fs::set_permissions(temporary, mode).map_err(bad_output)
+    };
+    write_atomically(output, write, bad_output)
+}
+
+fn quantize_to(input: &Path, output: &Path, ftype: sys::llama_ftype) -> Result<(), QuantizeError> {
+    let failed = |reason: String| {
+        QuantizeError(format!("llama.cpp cannot quantise {}: {reason}", input.display()))
+    };
+    backend().map_err(failed)?;
+    let c_path = |path: &Path| {
+        let text = path.to_str().ok_or_else(|| failed("a path is not valid UTF-8".to_owned()))?;
+        CString::new(text).map_err(|error| failed(error.to_string()))
+    };
+    let (from, to) = (c_path(input)?, c_path(output)?);
+    forget_errors();
+    // SAFETY: returns a plain struct by value.
+    let mut parameters = unsafe { sys::llama_model_quantize_default_params() };
+    parameters.ftype = ftype;
+    // A demonstration pool is made from one small file, which may be quantised itself.
+    parameters.allow_requantize = true;
+    // SAFETY: both paths are NUL-terminated and, like the parameters, outlive the call; the
+    // parameters' pointers are null as llama.cpp made them. It catches its own exceptions.
+    let code =
+        unsafe { sys::llama_model_quantize(from.as_ptr(), to.as_ptr(), &raw const parameters) };
+    if code == 0 {
+        return Ok(());
+    }
+    Err(failed(last_error().unwrap_or_else(|| format!("return code {code}"))))
 }
 
 fn log() -> MutexGuard<'static, Log> {

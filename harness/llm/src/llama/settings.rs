@@ -1,6 +1,7 @@
 //! Settings of the llama.cpp engine.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
@@ -54,15 +55,12 @@ impl FlashAttention {
             Self::Off => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
         }
     }
+}
 
-    /// As written in settings and fingerprints.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::On => "on",
-            Self::Off => "off",
-        }
+/// As written in settings and fingerprints.
+impl fmt::Display for FlashAttention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 

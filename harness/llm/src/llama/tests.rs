@@ -7,8 +7,7 @@ use std::path::Path;
 use gra_synth::shape::{Part, Shape};
 use llama_cpp_2::model::LlamaModel;
 
-use super::generator::vocabulary;
-use super::prompt::{PromptForm, tokens};
+use super::prompt::{PromptForm, tokens, vocabulary};
 use super::{LLAMA_VERSION, runtime};
 use crate::automaton::CompiledShape;
 use crate::chat_template::TemplateVariables;

@@ -371,7 +371,7 @@ fn long_texts_are_compared_to_their_ends() {
 
 #[test]
 fn an_encoder_of_another_form_is_refused() {
-    use gra_llm::llama::quantize::quantize;
+    use gra_llm::llama::runtime::quantize;
 
     let Some(path) = model(MINILM) else { return };
     let folder = tempfile::tempdir().unwrap();
@@ -398,7 +398,7 @@ fn an_encoder_of_another_form_is_refused() {
 
 #[test]
 fn a_checkpoint_becomes_a_smaller_one() {
-    use gra_llm::llama::quantize::quantize;
+    use gra_llm::llama::runtime::quantize;
 
     let Some(path) = model(SMOLLM2) else { return };
     let folder = tempfile::tempdir().unwrap();

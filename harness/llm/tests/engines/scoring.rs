@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use gra_llm::engine::{Engine, EngineError};
 use gra_llm::key::{passage_hash, score_key};
 use gra_llm::llama::LlamaEngine;
-use gra_llm::llama::quantize::quantize;
+use gra_llm::llama::runtime::quantize;
 use gra_llm::llama::settings::EngineSettings;
 use gra_llm::score::{Border, Bos, Context, Passage, PassageScore};
 use gra_synth::request::{ModelName, Request, ScoreReading};

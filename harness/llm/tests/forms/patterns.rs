@@ -4,10 +4,10 @@
 use std::sync::OnceLock;
 
 use gra_llm::pattern::{GrammarReader, Pattern, PatternError, grammar, regular_expression};
-use gra_synth::form;
 use gra_synth::method::Method;
 use gra_synth::request::{Finish, Stage};
 use gra_synth::shape::{Part, Shape};
+use gra_synth::step;
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
@@ -316,7 +316,7 @@ proptest! {
 fn every_stage_has_a_form_that_servers_can_be_told() {
     let mut told = Vec::new();
     for stage in Stage::ALL {
-        let shape = form::shape(stage, &Method::default());
+        let shape = step::shape(stage, &Method::default());
         let Some(pattern) = Pattern::of(&shape.parts).unwrap() else {
             told.push(format!("{stage}: no form"));
             continue;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::similarity::cosine;
 use crate::stream::Stream;
 
 /// A unit vector at an angle: cosines of differences are easy to read.

@@ -4,11 +4,11 @@ use super::{Round, RoundOutcome};
 use crate::candidate::{Neighbour, Outcome};
 use crate::committee::{Decision, Scores, majority_reaches};
 use crate::dedup::{Contender, dedup, nearest};
-use crate::embedding::Embedding;
 use crate::form::{Malformed, folded};
 use crate::method::{Method, TargetCut};
 use crate::pool::{ItemId, Pool};
 use crate::request::Stage;
+use crate::similarity::Embedding;
 use crate::step::Step;
 use crate::variant::DisputeRule;
 

@@ -273,7 +273,7 @@ fn trail(candidate: &Candidate) -> String {
     }
     for reply in &candidate.malformed {
         let (stage, seat, attempt) = (reply.stage, reply.seat, reply.attempt);
-        line += &format!(" | {stage}/{seat}/{attempt} {}", reply.reason.name());
+        line += &format!(" | {stage}/{seat}/{attempt} {}", reply.reason);
     }
     if let Some(near) = candidate.nearest.filter(|near| near.cosine > 0.0) {
         line += &format!(" | near {} {:.2}", near.id, near.cosine);

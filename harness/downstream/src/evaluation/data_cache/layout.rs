@@ -14,34 +14,27 @@ use gra_paper::Benchmark;
 use serde_json::{Value, json};
 
 use super::{DATA, DataCache};
+use crate::json_rows;
 
 /// MBPP's tasks before the first one that is scored; the configuration's prompt has its own copies of three of them.
 const MBPP_BEFORE: usize = 10;
 
-/// A folder of benchmarks cannot be laid out.
+/// A folder of benchmarks cannot be laid out: which file or line, and why not.
 #[derive(Debug, thiserror::Error)]
-pub enum LayoutError {
-    /// A file cannot be read or written.
-    #[error("cannot lay out benchmarks: {}: {source}", .file.display())]
-    Io {
-        /// The file or folder.
-        file: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A line is no item of its benchmark.
-    #[error("cannot lay out benchmarks: {}, line {line}: {problem}", .file.display())]
-    Item {
-        /// The file.
-        file: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The folder holds no benchmark.
-    #[error("{} holds no benchmark\nhint: its files are named gsm8k.jsonl, math.jsonl, .. as in experiments/benchmarks", .0.display())]
-    Empty(PathBuf),
+#[error("{0}")]
+pub struct LayoutError(String);
+
+impl LayoutError {
+    /// A file or folder that the system cannot read or write.
+    fn from_io(file: &Path) -> impl Fn(io::Error) -> Self {
+        let file = file.display().to_string();
+        move |error| Self(format!("cannot lay out benchmarks: {file}: {error}"))
+    }
+
+    /// A line that is no item of its benchmark; `problem` begins with its number.
+    fn of_item(file: &Path, problem: &str) -> Self {
+        Self(format!("cannot lay out benchmarks: {}, {problem}", file.display()))
+    }
 }
 
 /// The items of a file, each with its line.
@@ -53,29 +46,18 @@ struct Items {
 impl Items {
     /// The file of `folder` whose name begins so; `None` where there is none.
     fn find(folder: &Path, beginning: &str) -> Result<Option<Self>, LayoutError> {
-        let failed = |file: &Path| {
-            let file = file.to_owned();
-            move |source| LayoutError::Io { file, source }
-        };
-        let entries = std::fs::read_dir(folder).map_err(failed(folder))?;
-        let files: Result<Vec<_>, _> = entries.map(|entry| entry.map(|one| one.path())).collect();
+        let failed = LayoutError::from_io(folder);
+        let entries = std::fs::read_dir(folder).map_err(&failed)?;
+        let files: io::Result<Vec<_>> = entries.map(|entry| Ok(entry?.path())).collect();
         let is_one = |file: &PathBuf| {
             let name = file.file_stem().unwrap_or_default().to_string_lossy();
             name.starts_with(beginning) && file.extension().is_some_and(|end| end == "jsonl")
         };
         // The first by name, where several begin so.
-        let file = files.map_err(failed(folder))?.into_iter().filter(is_one).min();
+        let file = files.map_err(failed)?.into_iter().filter(is_one).min();
         let Some(file) = file else { return Ok(None) };
-        let text = std::fs::read_to_string(&file).map_err(failed(&file))?;
-        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-        let row = |(index, line)| {
-            serde_json::from_str(line).map_err(|error| LayoutError::Item {
-                file: file.clone(),
-                line: index + 1,
-                problem: error.to_string(),
-            })
-        };
-        let rows = lines.map(row).collect::<Result<_, _>>()?;
+        let text = std::fs::read_to_string(&file).map_err(LayoutError::from_io(&file))?;
+        let rows = json_rows(&text).map_err(|problem| LayoutError::of_item(&file, &problem))?;
         Ok(Some(Self { file, rows }))
     }
 
@@ -85,15 +67,12 @@ impl Items {
         wanted: &str,
         read: impl Fn(&Value) -> Option<T>,
     ) -> Result<Vec<T>, LayoutError> {
+        let lacks = |index: usize| {
+            let problem = format!("line {}: an item has {wanted}", index + 1);
+            LayoutError::of_item(&self.file, &problem)
+        };
         let rows = self.rows.iter().enumerate();
-        rows.map(|(index, row)| {
-            read(row).ok_or_else(|| LayoutError::Item {
-                file: self.file.clone(),
-                line: index + 1,
-                problem: format!("an item has {wanted}"),
-            })
-        })
-        .collect()
+        rows.map(|(index, row)| read(row).ok_or_else(|| lacks(index))).collect()
     }
 }
 
@@ -112,34 +91,45 @@ fn texts(row: &Value, field: &str) -> Option<Vec<String>> {
 pub fn lay_out(from: &Path, cache: &DataCache) -> Result<Vec<Benchmark>, LayoutError> {
     let mut found = Vec::new();
     for benchmark in Benchmark::ALL {
-        let files = match benchmark {
-            Benchmark::Gsm8k => gsm8k(from)?,
-            Benchmark::Math => math(from)?,
-            Benchmark::HumanEval => {
-                lines(from, "humaneval", "humaneval/human-eval-v2-20210705.jsonl")?
-            }
-            Benchmark::Mbpp => mbpp(from)?,
-            Benchmark::HellaSwag => hellaswag(from)?,
-            Benchmark::ArcC => lines(from, "arc", "ARC/ARC-c/ARC-Challenge-Dev.jsonl")?,
-            Benchmark::Gpqa => gpqa(from)?,
-            Benchmark::Bbh => bbh(from)?,
-            Benchmark::Mmlu => mmlu(from)?,
-            Benchmark::IfEval => lines(from, "ifeval", "ifeval/input_data.jsonl")?,
+        let beginning = match benchmark {
+            Benchmark::ArcC => "arc",
+            Benchmark::Mmlu => "mmlu-test",
+            other => other.id(),
         };
+        let Some(items) = Items::find(from, beginning)? else { continue };
+        let files = match benchmark {
+            Benchmark::Gsm8k => gsm8k(&items),
+            Benchmark::Math => math(&items)?,
+            Benchmark::HumanEval => as_it_is(&items, "humaneval/human-eval-v2-20210705.jsonl"),
+            Benchmark::Mbpp => mbpp(&items),
+            Benchmark::HellaSwag => hellaswag(&items)?,
+            Benchmark::ArcC => as_it_is(&items, "ARC/ARC-c/ARC-Challenge-Dev.jsonl"),
+            Benchmark::Gpqa => gpqa(&items)?,
+            Benchmark::Bbh => bbh(&items)?,
+            Benchmark::Mmlu => mmlu(&items, Items::find(from, "mmlu-dev")?.as_ref())?,
+            Benchmark::IfEval => as_it_is(&items, "ifeval/input_data.jsonl"),
+        };
+        // A file without an item is as good as none.
         if files.is_empty() {
             continue;
         }
         for (file, bytes) in files {
             let path = cache.folder.join(DATA).join(file);
-            gra_files::write_atomic(&path, &bytes)
-                .map_err(|source| LayoutError::Io { file: path, source })?;
+            gra_files::write_atomic(&path, &bytes).map_err(LayoutError::from_io(&path))?;
         }
         found.push(benchmark);
     }
-    if found.is_empty() { Err(LayoutError::Empty(from.to_owned())) } else { Ok(found) }
+    if found.is_empty() {
+        return Err(LayoutError(format!(
+            "{} holds no benchmark\n\
+             hint: its files are named gsm8k.jsonl, math.jsonl, .. as in experiments/benchmarks",
+            from.display()
+        )));
+    }
+    Ok(found)
 }
 
-/// Files to write, by their paths below `data`; none where the benchmark is not in the folder.
+/// Files to write, by their paths below `data`.
 type Files = BTreeMap<String, Vec<u8>>;
 
 /// A line for each row.
@@ -148,22 +138,17 @@ pub(in super::super) fn json_lines<'a>(rows: impl IntoIterator<Item = &'a Value>
 }
 
 /// A benchmark whose fields are what is read.
-fn lines(from: &Path, beginning: &str, file: &str) -> Result<Files, LayoutError> {
-    let Some(items) = Items::find(from, beginning)? else { return Ok(Files::new()) };
-    Ok(Files::from([(file.to_owned(), json_lines(&items.rows))]))
+fn as_it_is(items: &Items, file: &str) -> Files {
+    Files::from([(file.to_owned(), json_lines(&items.rows))])
 }
 
-fn gsm8k(from: &Path) -> Result<Files, LayoutError> {
+fn gsm8k(items: &Items) -> Files {
     // The prompt's examples are in the configuration, so what is called training set is read and not used.
-    let mut files = lines(from, "gsm8k", "gsm8k/test.jsonl")?;
-    if let Some(rows) = files.get("gsm8k/test.jsonl").cloned() {
-        files.insert("gsm8k/train.jsonl".to_owned(), rows);
-    }
-    Ok(files)
+    let files = ["gsm8k/train.jsonl", "gsm8k/test.jsonl"];
+    files.map(|file| (file.to_owned(), json_lines(&items.rows))).into()
 }
 
-fn math(from: &Path) -> Result<Files, LayoutError> {
-    let Some(items) = Items::find(from, "math")? else { return Ok(Files::new()) };
+fn math(items: &Items) -> Result<Files, LayoutError> {
     let rows = items.read("problem and solution", |row| {
         Some(json!({"problem": text(row, "problem")?, "solution": text(row, "solution")?}))
     })?;
@@ -173,16 +158,14 @@ fn math(from: &Path) -> Result<Files, LayoutError> {
     Ok(Files::from([("math/math.json".to_owned(), json!(all).to_string().into_bytes())]))
 }
 
-fn mbpp(from: &Path) -> Result<Files, LayoutError> {
-    let Some(items) = Items::find(from, "mbpp")? else { return Ok(Files::new()) };
+fn mbpp(items: &Items) -> Files {
     // Scored is what comes after the tenth task. A file with fewer has none of those that come before.
     let before = if items.rows.len() > MBPP_BEFORE { 0 } else { MBPP_BEFORE };
     let rows = items.rows.iter().cycle().take(before).chain(&items.rows);
-    Ok(Files::from([("mbpp/mbpp.jsonl".to_owned(), json_lines(rows))]))
+    Files::from([("mbpp/mbpp.jsonl".to_owned(), json_lines(rows))])
 }
 
-fn hellaswag(from: &Path) -> Result<Files, LayoutError> {
-    let Some(items) = Items::find(from, "hellaswag")? else { return Ok(Files::new()) };
+fn hellaswag(items: &Items) -> Result<Files, LayoutError> {
     let rows = items.read("ctx, endings and label", |row| {
         let (query, choices) = (text(row, "ctx")?, texts(row, "endings")?);
         let gold = row.get("label")?.as_u64().filter(|&label| label < 4)?;
@@ -191,8 +174,7 @@ fn hellaswag(from: &Path) -> Result<Files, LayoutError> {
     Ok(Files::from([("hellaswag/hellaswag.jsonl".to_owned(), json_lines(&rows))]))
 }
 
-fn bbh(from: &Path) -> Result<Files, LayoutError> {
-    let Some(items) = Items::find(from, "bbh")? else { return Ok(Files::new()) };
+fn bbh(items: &Items) -> Result<Files, LayoutError> {
     let rows = items.read("task, input and target", |row| {
         let item = json!({"input": text(row, "input")?, "target": text(row, "target")?});
         Some((text(row, "task")?, item))
@@ -210,20 +192,18 @@ fn bbh(from: &Path) -> Result<Files, LayoutError> {
 /// Rows of cells as a CSV. Texts are written as they are: this is what a model is asked, so the workspace's own writer,
 /// which puts an apostrophe before what a spreadsheet would run, would change items.
 fn table(rows: &[Vec<String>], file: &Path) -> Result<Vec<u8>, LayoutError> {
+    let failed = LayoutError::from_io(file);
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
-    let failed = |source| LayoutError::Io { file: file.to_owned(), source };
     for row in rows {
         writer.write_record(row).map_err(|error| failed(error.into()))?;
     }
     writer.into_inner().map_err(|error| failed(io::Error::other(error.to_string())))
 }
 
-fn mmlu(from: &Path) -> Result<Files, LayoutError> {
-    let Some(test) = Items::find(from, "mmlu-test")? else { return Ok(Files::new()) };
-    // The prompt has no examples, so the development set is read and not used.
-    let dev = Items::find(from, "mmlu-dev")?;
+/// The prompt has no examples, so the development set, where there is one, is read and not used.
+fn mmlu(test: &Items, dev: Option<&Items>) -> Result<Files, LayoutError> {
     let mut tables: BTreeMap<String, Vec<Vec<String>>> = BTreeMap::new();
-    for (split, items) in [("test", Some(&test)), ("dev", dev.as_ref())] {
+    for (split, items) in [("test", Some(test)), ("dev", dev)] {
         let Some(items) = items else { continue };
         let wanted = "subject, question, answer and four choices";
         let rows = items.read(wanted, |row| {
@@ -243,8 +223,7 @@ fn mmlu(from: &Path) -> Result<Files, LayoutError> {
     tables.into_iter().map(|(file, rows)| Ok((file, table(&rows, &test.file)?))).collect()
 }
 
-fn gpqa(from: &Path) -> Result<Files, LayoutError> {
-    let Some(items) = Items::find(from, "gpqa")? else { return Ok(Files::new()) };
+fn gpqa(items: &Items) -> Result<Files, LayoutError> {
     let wanted = "question, correct and three of incorrect";
     let rows = items.read(wanted, |row| {
         // The published table has many columns; those that are read are the eighth to the twelfth.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::super::record::{Item, ScoredBenchmark, ScoredPart};
-use super::super::scoring::{ResultError, grid_notes, of_parts};
+use super::super::scoring::{NoScore, grid_notes, of_parts};
 use super::super::suite::{BenchmarkProtocol, Scope, SuitePart};
 use super::PREFIX;
 
@@ -79,10 +79,9 @@ impl LmEvalResults {
     }
 
     /// Reads a results file.
-    pub(crate) fn read(file: &Path) -> Result<Self, ResultError> {
-        let bytes = std::fs::read(file).map_err(|error| ResultError::form(file, error))?;
-        let wire =
-            serde_json::from_slice(&bytes).map_err(|error| ResultError::form(file, error))?;
+    pub(crate) fn read(file: &Path) -> Result<Self, NoScore> {
+        let bytes = std::fs::read(file).map_err(|error| NoScore::in_file(file, error))?;
+        let wire = serde_json::from_slice(&bytes).map_err(|error| NoScore::in_file(file, error))?;
         Ok(Self { file: file.to_owned(), wire })
     }
 
@@ -114,14 +113,13 @@ impl LmEvalResults {
         &self,
         benchmark: Benchmark,
         asked: Option<&Scope>,
-    ) -> Result<ScoredBenchmark, ResultError> {
+    ) -> Result<ScoredBenchmark, NoScore> {
         let tasks = self.tasks(benchmark);
         let wanted = asked.map(Scope::parts).unwrap_or_default();
         let is_there =
             |part: &SuitePart| tasks.contains_key(part.name.as_deref().unwrap_or_default());
         if let Some(missing) = wanted.into_iter().find(|part| !is_there(part)) {
-            let (dataset, file) = (missing.dataset, self.file.clone());
-            return Err(ResultError::Missing { dataset, file });
+            return Err(NoScore::without_result(&missing.dataset, &self.file));
         }
         let mut parts = BTreeMap::new();
         let mut items = Vec::new();
@@ -163,8 +161,8 @@ impl LmEvalResults {
         benchmark: Benchmark,
         task: &str,
         metrics: &BTreeMap<String, f64>,
-    ) -> Result<(&'static str, f64), ResultError> {
-        let form = |problem: String| ResultError::form(&self.file, problem);
+    ) -> Result<(&'static str, f64), NoScore> {
+        let form = |problem: String| NoScore::in_file(&self.file, problem);
         let per_cent = |metric: &str, share: f64| match share {
             0.0..=1.0 => Ok(share * 100.0),
             _ => Err(form(format!("{metric} of {task} is {share}, not from 0 to 1"))),
@@ -185,12 +183,7 @@ impl LmEvalResults {
     }
 
     /// The items of a task by the metric that is its score; none where no samples were kept.
-    fn items(
-        &self,
-        benchmark: Benchmark,
-        task: &str,
-        metric: &str,
-    ) -> Result<Vec<Item>, ResultError> {
+    fn items(&self, benchmark: Benchmark, task: &str, metric: &str) -> Result<Vec<Item>, NoScore> {
         let name = self.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let time = name.trim_start_matches("results");
         let file = self.file.with_file_name(format!("samples_{task}{time}.jsonl"));
@@ -198,9 +191,8 @@ impl LmEvalResults {
         let (metric, filter) = metric.split_once(',').unwrap_or((metric, "none"));
         let mut items = BTreeMap::new();
         for (index, line) in text.lines().enumerate() {
-            let form = |problem: String| {
-                ResultError::form(&file, format!("line {}: {problem}", index + 1))
-            };
+            let form =
+                |problem: String| NoScore::in_file(&file, format!("line {}: {problem}", index + 1));
             let sample: Value =
                 serde_json::from_str(line).map_err(|error| form(error.to_string()))?;
             if sample["filter"].as_str() != Some(filter) {

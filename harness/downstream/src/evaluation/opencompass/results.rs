@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::super::record::{Item, ScoredBenchmark, ScoredPart};
-use super::super::scoring::{ResultError, agree, score, together};
+use super::super::scoring::{NoScore, agree, score, together};
 use super::super::suite::{BenchmarkProtocol, SuitePart};
 
 /// What an entry of predictions begins with, and of nothing else: quotes in texts are escaped.
@@ -44,7 +44,7 @@ impl OpenCompassResults {
     ///
     /// # Errors
     /// When a summary cannot be read.
-    pub(crate) fn open(folder: &Path, model: &str) -> Result<Self, ResultError> {
+    pub(crate) fn open(folder: &Path, model: &str) -> Result<Self, NoScore> {
         let mut hashes = BTreeMap::new();
         // Named by their time: what a later summary says of a data set counts.
         for file in files(&folder.join("summary"), "csv") {
@@ -77,7 +77,7 @@ impl OpenCompassResults {
         protocol: BenchmarkProtocol,
         parts: &[SuitePart],
         strict: bool,
-    ) -> Result<ScoredBenchmark, ResultError> {
+    ) -> Result<ScoredBenchmark, NoScore> {
         let mut all_items = Some(Vec::new());
         let mut scored = BTreeMap::new();
         let mut pinned = true;
@@ -88,11 +88,11 @@ impl OpenCompassResults {
             let hash = self.hashes.get(dataset).cloned();
             pinned &= hash.as_ref() == Some(wanted);
             if strict && !pinned {
-                return Err(ResultError::OtherPrompts {
-                    dataset: dataset.clone(),
-                    found: hash.unwrap_or("in no summary".to_owned()),
-                    wanted: wanted.clone(),
-                });
+                let found = hash.unwrap_or("in no summary".to_owned());
+                return Err(NoScore(format!(
+                    "{dataset} was asked with other prompts: their hash is {found}, not {wanted}\n\
+                     hint: OpenCompass 0.4.1 has the pinned ones: scripts/engines opencompass"
+                )));
             }
             let score = score(protocol, &metrics, &file)?;
             if let Some(items) = &items {
@@ -120,13 +120,12 @@ impl OpenCompassResults {
 /// A result file's metrics and, where it has any, its items.
 type Read = (BTreeMap<String, f64>, Option<Vec<Item>>);
 
-fn read(file: &Path, dataset: &str) -> Result<Read, ResultError> {
-    let missing = |_| ResultError::Missing { dataset: dataset.to_owned(), file: file.to_owned() };
-    let bytes = fs::read(file).map_err(missing)?;
+fn read(file: &Path, dataset: &str) -> Result<Read, NoScore> {
+    let bytes = fs::read(file).map_err(|_| NoScore::without_result(dataset, file))?;
     let all: Map<String, Value> =
-        serde_json::from_slice(&bytes).map_err(|error| ResultError::form(file, error))?;
+        serde_json::from_slice(&bytes).map_err(|error| NoScore::in_file(file, error))?;
     let numbers = all.iter().filter_map(|(name, value)| Some((name.clone(), value.as_f64()?)));
-    let other_form = || ResultError::form(file, "its details have another form");
+    let other_form = || NoScore::in_file(file, "its details have another form");
     let details = all.get("details").map(|details| items(details).ok_or_else(other_form));
     let items = details.transpose()?.filter(|items| !items.is_empty());
     Ok((numbers.collect(), items))
@@ -169,8 +168,8 @@ fn right(detail: &Value) -> Option<f64> {
 }
 
 /// Prompt hashes by data set, of a summary. Rows of groups have none.
-fn hashes_of(file: &Path) -> Result<BTreeMap<String, String>, ResultError> {
-    let form = |error: csv::Error| ResultError::form(file, error);
+fn hashes_of(file: &Path) -> Result<BTreeMap<String, String>, NoScore> {
+    let form = |error: csv::Error| NoScore::in_file(file, error);
     let mut reader = csv::Reader::from_path(file).map_err(form)?;
     let mut hashes = BTreeMap::new();
     for row in reader.records() {

@@ -1,6 +1,9 @@
-//! A program of others: what it says goes to a log, its end is told with its last lines, and it ends when it is told
-//! to, with everything that it started.
+//! Engines of others: where each is installed, in a Python environment of its own that `scripts/engines` makes, whose file
+//! `engine.json` says what is in it; and as a running program: what it says goes to a log, its end is told with its last
+//! lines, and it ends when it is told to, with everything that it started.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -8,6 +11,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+/// Name of the file in an environment that says what is in it.
+const MANIFEST: &str = "engine.json";
 
 /// Time between two looks at a running program.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -20,6 +28,87 @@ const TOLD: usize = 15;
 
 /// Most bytes of a log that are read for these lines.
 const TAIL: u64 = 16 << 10;
+
+/// An engine that trains, serves or scores models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EngineKind {
+    /// Trains: LLaMA-Factory, with the converters from and to GGUF.
+    #[serde(rename = "llamafactory")]
+    LlamaFactory,
+    /// Scores: OpenCompass, the paper's engine.
+    #[serde(rename = "opencompass")]
+    OpenCompass,
+    /// Scores: EleutherAI's lm-evaluation-harness.
+    LmEval,
+    /// Serves a GGUF file: llama.cpp's own server.
+    LlamaServer,
+    /// Serves a Hugging Face folder.
+    Vllm,
+}
+
+/// Its name in manifests, as an argument of `scripts/engines`, and of its folder.
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+/// An installed engine, as `scripts/engines` writes its manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Environment {
+    /// Which.
+    pub engine: EngineKind,
+    /// The environment's folder.
+    #[serde(skip)]
+    pub folder: PathBuf,
+    /// Versions of its packages by their names, of Python under `python`.
+    pub packages: BTreeMap<String, String>,
+}
+
+/// An engine is not there, or not whole; what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}\nhint: scripts/engines {1}")]
+pub struct EnvironmentError(String, EngineKind);
+
+impl Environment {
+    /// Looks an engine up among the environments of `root`. The manifest is written last, so its being there means
+    /// that the installation is whole.
+    ///
+    /// # Errors
+    /// When it is not there or its manifest cannot be read.
+    pub fn find(root: &Path, engine: EngineKind) -> Result<Self, EnvironmentError> {
+        let folder = root.join(engine.to_string());
+        let file = folder.join(MANIFEST);
+        // Whatever keeps it from being read, what helps is to install the engine.
+        let bytes = fs::read(&file).map_err(|_| {
+            EnvironmentError(format!("{engine} is not installed in {}", folder.display()), engine)
+        })?;
+        let broken = |problem: String| {
+            let said = format!("{} does not say what is installed: {problem}", file.display());
+            EnvironmentError(said, engine)
+        };
+        let found: Self =
+            serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
+        // A folder that was copied or renamed says another engine than the one that is looked for.
+        if found.engine != engine {
+            return Err(broken(format!("it is of {}", found.engine)));
+        }
+        Ok(Self { folder, ..found })
+    }
+
+    /// A program of the environment, such as `python` or `llamafactory-cli`.
+    #[must_use]
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.folder.join("bin").join(name)
+    }
+
+    /// The version of a package; empty where it is not there.
+    #[must_use]
+    pub fn version(&self, package: &str) -> &str {
+        self.packages.get(package).map_or("", String::as_str)
+    }
+}
 
 /// How a program ended without failing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,23 +269,24 @@ impl Drop for EngineProcess {
     }
 }
 
-/// The end of a log: of what comes after its first `from` bytes the last `most`; nothing where it cannot be read.
-pub(crate) fn tail(log: &Path, from: u64, most: u64) -> String {
-    let read = || -> io::Result<String> {
+/// The end of a log: of what comes after its first `from` bytes the last `most`; nothing where it cannot be read. It may
+/// begin in the middle of a letter.
+pub(crate) fn tail(log: &Path, from: u64, most: u64) -> Vec<u8> {
+    let read = || -> io::Result<Vec<u8>> {
         let mut file = File::open(log)?;
         let length = file.metadata()?.len();
         file.seek(SeekFrom::Start(length.saturating_sub(most).max(from)))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
-        // It may begin in the middle of a letter.
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        Ok(bytes)
     };
     read().unwrap_or_default()
 }
 
 /// The last lines of a log.
 fn last_lines(log: &Path) -> String {
-    let text = tail(log, 0, TAIL);
+    let bytes = tail(log, 0, TAIL);
+    let text = String::from_utf8_lossy(&bytes);
     // A progress bar writes its states over each other; the last one of a line counts.
     let lines = text.lines().map(|line| line.trim_end().rsplit('\r').next().unwrap_or_default());
     let lines: Vec<&str> = lines.filter(|line| !line.trim().is_empty()).collect();
@@ -244,5 +334,30 @@ mod tests {
         let stat = fs::read_to_string(format!("/proc/{}/stat", child.trim()));
         // Gone, or a zombie that its new parent has not yet looked at.
         assert!(stat.as_ref().map_or(true, |stat| stat.contains(") Z ")), "{stat:?}");
+    }
+
+    #[test]
+    fn an_environment_is_what_its_manifest_says() {
+        let root = tempfile::tempdir().unwrap();
+        let find = |engine| Environment::find(root.path(), engine);
+        let missing = find(EngineKind::LmEval).unwrap_err().to_string();
+        assert!(missing.ends_with("hint: scripts/engines lm-eval"), "{missing}");
+
+        let folder = root.path().join("lm-eval");
+        fs::create_dir(&folder).unwrap();
+        let write = |text: &str| fs::write(folder.join(MANIFEST), text).unwrap();
+        write(r#"{"engine": "lm-eval", "packages": {"lm-eval": "0.4.13"}}"#);
+        let found = find(EngineKind::LmEval).unwrap();
+        assert_eq!((found.version("lm-eval"), found.version("torch")), ("0.4.13", ""));
+        assert_eq!(found.program("python"), folder.join("bin/python"));
+
+        for (text, said) in [
+            ("{", "does not say what is installed"),
+            (r#"{"engine": "vllm", "packages": {}}"#, "it is of vllm"),
+        ] {
+            write(text);
+            let error = find(EngineKind::LmEval).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
     }
 }
