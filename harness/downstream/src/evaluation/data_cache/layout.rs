@@ -47,6 +47,8 @@ pub enum LayoutError {
 /// The items of a file, each with its line.
 struct Items {
     file: PathBuf,
+    /// The line of each row, from 1: blank lines hold none.
+    lines: Vec<usize>,
     rows: Vec<Value>,
 }
 
@@ -75,8 +77,9 @@ impl Items {
                 problem: error.to_string(),
             })
         };
-        let rows = lines.map(row).collect::<Result<_, _>>()?;
-        Ok(Some(Self { file, rows }))
+        let rows = lines.clone().map(row).collect::<Result<_, _>>()?;
+        let lines = lines.map(|(index, _)| index + 1).collect();
+        Ok(Some(Self { file, lines, rows }))
     }
 
     /// Reads something of every row; `None` is an item that lacks `wanted`.
@@ -85,11 +88,11 @@ impl Items {
         wanted: &str,
         read: impl Fn(&Value) -> Option<T>,
     ) -> Result<Vec<T>, LayoutError> {
-        let rows = self.rows.iter().enumerate();
-        rows.map(|(index, row)| {
+        let rows = self.lines.iter().zip(&self.rows);
+        rows.map(|(&line, row)| {
             read(row).ok_or_else(|| LayoutError::Item {
                 file: self.file.clone(),
-                line: index + 1,
+                line,
                 problem: format!("an item has {wanted}"),
             })
         })
@@ -302,10 +305,10 @@ mod tests {
         let cache = DataCache { folder: folder.path().join("cache") };
         let error = lay_out(folder.path(), &cache).unwrap_err().to_string();
         assert!(error.contains("holds no benchmark"), "{error}");
-        std::fs::write(folder.path().join("bbh.jsonl"), "{\"task\": \"snarks\"}\n").unwrap();
+        std::fs::write(folder.path().join("bbh.jsonl"), "\n{\"task\": \"snarks\"}\n").unwrap();
         let error = lay_out(folder.path(), &cache).unwrap_err().to_string();
         assert!(
-            error.ends_with("bbh.jsonl, line 1: an item has task, input and target"),
+            error.ends_with("bbh.jsonl, line 2: an item has task, input and target"),
             "{error}"
         );
     }
