@@ -1,5 +1,6 @@
 //! `init`: the files that are built into the program, written out to be changed.
 
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -25,14 +26,19 @@ pub(crate) struct InitArgs {
 
 pub(crate) fn run(args: &InitArgs) -> Result<()> {
     let files = builtin::files();
+    // What an earlier `init` wrote is no obstacle: where one was cut off, the same command goes on.
+    let is_other = |path: &PathBuf, bytes: &[u8]| {
+        path.symlink_metadata().is_ok() && fs::read(path).ok().as_deref() != Some(bytes)
+    };
     let there: Vec<PathBuf> = files
         .iter()
-        .map(|(path, _)| args.folder.join(path))
-        .filter(|path| path.symlink_metadata().is_ok())
+        .map(|(path, bytes)| (args.folder.join(path), bytes))
+        .filter(|(path, bytes)| is_other(path, bytes))
+        .map(|(path, _)| path)
         .collect();
     if let Some(first) = there.first() {
         bail!(
-            "{} is there already{}, and nothing was written\nhint: name an empty folder",
+            "{} is there already and differs{}, and nothing was written\nhint: name another folder",
             first.display(),
             if there.len() > 1 {
                 format!(" (and {} more)", there.len() - 1)
@@ -47,7 +53,8 @@ pub(crate) fn run(args: &InitArgs) -> Result<()> {
     let mut out = terminal::stdout();
     writeln!(out, "{} files in {}", files.len(), args.folder.join("experiments").display())?;
     let here = args.folder == Path::new(".");
-    let change = if here { String::new() } else { format!("cd {} && ", args.folder.display()) };
+    let change =
+        if here { String::new() } else { format!("cd {} && ", terminal::shell_path(&args.folder)) };
     writeln!(out, "{change}gra-bench plan experiments/ablation.toml")?;
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::plan::{Detectable, Recorded};
 use crate::calibration::CalibrationRecord;
 use crate::experiment::{Experiment, Experiments, Overrides};
 use crate::progress::Verbosity;
-use crate::session::{GlobalArgs, Session, results_argument};
+use crate::session::{GlobalArgs, Session};
 use crate::store::Store;
 use crate::suite::{self, SeedReport, Sweep};
 use crate::trial::Fingerprints;
@@ -102,10 +102,10 @@ pub(crate) fn ablation(args: &AblationArgs, global: &GlobalArgs) -> Result<()> {
     for candidate in excerpt::pair(&reference.facts.candidates) {
         writeln!(out, "\n{}", excerpt::text(candidate, &record.settings.method))?;
     }
-    let results = results_argument(global.results());
+    let place = global.place();
     let experiment = &record.id.experiment;
-    writeln!(out, "\nNext:    gra-bench report {experiment}{results}")?;
-    writeln!(out, "         gra-bench inspect {} --outcome disputed{results}", record.id)?;
+    writeln!(out, "\nNext:    gra-bench report {experiment}{place}")?;
+    writeln!(out, "         gra-bench inspect {} --outcome disputed{place}", record.id)?;
     Ok(())
 }
 
@@ -143,7 +143,7 @@ fn run_trials(
             continue;
         }
         for report in reports {
-            report.print(experiment, results, &mut out)?;
+            report.print(experiment, results, &global.place(), &mut out)?;
         }
         over_seeds.map_or(Ok(()), |sweep| sweep.print(&mut out))?;
     }
@@ -167,6 +167,8 @@ pub(super) fn make(
     let (each, first, results) = (&experiments.each, &experiments.each[0], global.results());
     publish::check_writable(results)?;
     let store = Store::open(&global.store_path())?;
+    let held = each.iter().map(|experiment| publish::hold(&results.join(&experiment.name)));
+    let _held = held.collect::<Result<Vec<_>>>()?;
     // Before a model is loaded: a file that is missing would stop a run hours later.
     each.iter().try_for_each(|experiment| suite::check_files(experiment, &store))?;
     // What only shows how things work answers no question.

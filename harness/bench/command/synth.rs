@@ -20,7 +20,8 @@ use crate::failure::bad_input;
 use crate::overwrite::WouldOverwrite;
 use crate::progress::Verbosity;
 use crate::served::Servers;
-use crate::session::{GlobalArgs, results_argument};
+use crate::session::GlobalArgs;
+use crate::terminal::shell_path;
 use crate::trial::running::CompletedTrial;
 use crate::{builtin, excerpt, report, terminal};
 use gra_files::write_atomic;
@@ -148,8 +149,7 @@ impl SynthArgs {
             demonstration: !has_servers && builtin::is_demonstration_pool(pool),
             name,
         };
-        let command =
-            format!("gra-bench run {}{}", file.display(), results_argument(global.results()));
+        let command = format!("gra-bench run {}{}", shell_path(&file), global.place());
         if written.write(file.clone(), made.text(&command).as_bytes())? {
             said.push(format!("{}: written anew from this command", file.display()));
         }
@@ -206,7 +206,7 @@ impl SynthArgs {
     /// Writes the data set and the report, and says what came out.
     fn finish(&self, trial: &CompletedTrial, global: &GlobalArgs) -> Result<()> {
         let (record, candidates) = (&trial.record, &trial.facts.candidates);
-        let named = self.out.display().to_string();
+        let named = shell_path(&self.out);
         let accepted = export::check_samples(&record.id, candidates, &named)?;
         let mut files = Vec::new();
         let extent = Extent::whole(&TrainingFormat::ALL);
@@ -249,6 +249,7 @@ impl SynthArgs {
         for candidate in excerpt::pair(candidates) {
             writeln!(out, "\n{}", excerpt::text(candidate, &record.settings.method))?;
         }
+        let place = global.place_beside(&self.out.join("results"));
         writeln!(out)?;
         for (n, file) in files.iter().chain([&page]).enumerate() {
             let title = if n == 0 { "Files:" } else { "" };
@@ -261,7 +262,7 @@ impl SynthArgs {
         ];
         for (n, (verb, more)) in next.iter().enumerate() {
             let title = if n == 0 { "Next:" } else { "" };
-            writeln!(out, "{title:<8} gra-bench {verb} {named}{more}")?;
+            writeln!(out, "{title:<8} gra-bench {verb} {named}{more}{place}")?;
         }
         Ok(())
     }

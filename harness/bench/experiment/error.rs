@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use gra_llm::model_pool::PoolError;
 
+use crate::builtin;
 use crate::seeds::SeedError;
 
 /// An experiment cannot be run as written.
@@ -52,8 +53,8 @@ pub enum ExperimentError {
     Pool(#[from] PoolError),
     /// Seed sets that the file says how to get are not there.
     #[error(
-        "experiment {}: it needs seed sets that are not there:\n{}\n  hint: fetch them as shown, or take another with \
-         --seed-set FILE", path.display(), lines(missing)
+        "experiment {}: it needs seed sets that are not there:\n{}\n  hint: fetch them as shown, or take another: \
+         `run` and `plan` have --seed-set FILE", path.display(), lines(missing)
     )]
     SeedSetsMissing {
         /// The file.
@@ -67,7 +68,11 @@ pub enum ExperimentError {
 }
 
 fn lines(missing: &[(PathBuf, String)]) -> String {
-    let line = |(path, fetch): &(PathBuf, String)| format!("  {}: {fetch}", path.display());
+    // As the command names it that gets it: `base/../seeds` is `seeds`.
+    let line = |(path, fetch): &(PathBuf, String)| {
+        let tidy = builtin::plain(path);
+        format!("  {}: {fetch}", tidy.as_deref().unwrap_or(path).display())
+    };
     missing.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
