@@ -26,14 +26,14 @@ mod train;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::{Args, Parser, Subcommand};
 use gra_llm::llama;
 use gra_llm::worker::{Setup, serve};
 use serde::Serialize;
 
 use crate::data_folder::{self, FolderArg};
-use crate::failure::EXIT_CODES;
+use crate::failure::{EXIT_CODES, bad_input};
 use crate::session::GlobalArgs;
 use crate::terminal;
 
@@ -155,6 +155,12 @@ impl Verb {
     }
 }
 
+/// A score that divides low ones from high ones.
+fn score(text: &str) -> Result<f64, String> {
+    let score = text.parse().ok().filter(|score| (0.0..=10.0).contains(score));
+    score.ok_or_else(|| format!("`{text}` is no score from 0 to 10"))
+}
+
 /// Make a smaller GGUF from a GGUF with llama.cpp's own quantiser.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
@@ -169,6 +175,13 @@ struct QuantizeArgs {
 }
 
 fn quantize(args: &QuantizeArgs) -> Result<()> {
+    let is_same = |(a, b): (PathBuf, PathBuf)| a == b;
+    if args.input.canonicalize().ok().zip(args.output.canonicalize().ok()).is_some_and(is_same) {
+        return Err(bad_input(anyhow!(
+            "{} would be replaced by its own smaller copy\nhint: give the copy another name",
+            args.input.display()
+        )));
+    }
     llama::quantize::quantize(&args.input, &args.output, &args.to)?;
     writeln!(terminal::stdout(), "{}", args.output.display())?;
     Ok(())
@@ -184,4 +197,24 @@ fn worker() -> Result<()> {
         "`gra-bench worker` holds the models for `gra-bench run`, which starts it itself\n\
          hint: gra-bench run experiments/ablation.toml",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory};
+
+    use super::Cli;
+
+    #[test]
+    fn what_is_broken_into_lines_by_hand_is_not_broken_again() {
+        // The help's widest lines: see `max_term_width`.
+        const COLUMNS: usize = 100;
+        fn check(command: &Command) {
+            let by_hand = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let long = by_hand.lines().find(|line| line.chars().count() > COLUMNS);
+            assert_eq!(long, None, "{}", command.get_name());
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
 }

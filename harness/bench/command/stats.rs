@@ -3,9 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use clap::Args;
-use gra_analysis::figure::plane::MOST_SETS;
 use gra_analysis::stats::measure::{MeasureTable, MeasureValue};
 use gra_analysis::stats::{Margins, Settings};
 use gra_llm::model_pool::{DEFAULT_CONTEXT, ModelPool, PoolModel};
@@ -90,7 +89,7 @@ pub(crate) struct StatsArgs {
     #[arg(long, value_name = "MODEL", requires = "judge")]
     second_judge: Option<String>,
     /// What divides a judge's high scores from others; the default is the paper's tau.
-    #[arg(long, value_name = "SCORE", default_value_t = 8.0)]
+    #[arg(long, value_name = "SCORE", default_value_t = 8.0, value_parser = super::score)]
     judge_threshold: f64,
     /// The model pool that encoder, scorer and judge come from [default:
     /// experiments/pools/demo.toml, and no diversity where its encoder is not here].
@@ -114,13 +113,6 @@ pub(crate) fn run(args: &StatsArgs, global: &GlobalArgs) -> Result<()> {
     // Sheets first: without sources they say which trial is measured.
     let filled = FilledSheets::read_any(&args.raters, args.key.as_deref())?;
     let named = args.named(filled.as_ref())?;
-    if args.map && named.len() > MOST_SETS {
-        return Err(bad_input(anyhow!(
-            "a map shows at most {MOST_SETS} data sets, and these are {}\nhint: leave out --map, or \
-             some of them",
-            named.len()
-        )));
-    }
     let file = args.pool.as_deref().unwrap_or(Path::new(DEFAULT_POOL));
     let pool = builtin::read_pool(file, &global.models)?;
     let model = |name: &Option<String>| name.as_ref().map(|name| member(&pool, name)).transpose();
