@@ -91,7 +91,7 @@ pub(crate) fn render(
     })?;
     drawn.push(&results::cards(&results::over_variants(subject, folder, store)?));
     section("figures", "Figures", &drawn);
-    let trained = trained::trained(folder)?;
+    let trained = trained::trained(subject, folder)?;
     if trained.len() > 0 {
         section("trained", "Models trained on such data", &trained);
     }
