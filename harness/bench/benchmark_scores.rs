@@ -1,7 +1,8 @@
 //! Writes `benchmarks.csv`: scores of trained models, as `gra-bench eval` finds them, beside lines that were written by
 //! hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -88,7 +89,7 @@ pub(crate) struct ScoreLine {
 }
 
 /// Puts the scores of a model into the file: in the place of earlier ones of the same model, protocol, training and
-/// benchmark; others stay. A line without a protocol is of the paper's. `items` is the file of the single items, in the results folder.
+/// benchmark; others stay, and so do columns that are the user's own. A line without a protocol is of the paper's. `items` is the file of the single items, in the results folder.
 ///
 /// # Errors
 /// When the file is no CSV with these columns, or cannot be written.
@@ -100,6 +101,10 @@ pub(crate) fn record(
     scores: &[ScoreLine],
 ) -> Result<()> {
     let path = results.join(BENCHMARKS);
+    // Another evaluation may end in the same moment: what one writes, the other must have read. Where folders cannot be
+    // locked, that is left to chance.
+    let folder = File::open(results);
+    let _held = folder.ok().filter(|folder| folder.lock().is_ok());
     let mut lines = read(&path)?;
     let iteration = model.data.iteration.map(|round| round.to_string()).unwrap_or_default();
     let of_model = [
@@ -138,10 +143,14 @@ pub(crate) fn record(
     let key = COLUMNS.into_iter().filter(|column| !VALUES.contains(column));
     // In one order, whatever was scored first.
     lines.sort_by_cached_key(|line| key.clone().map(|name| field(line, name)).collect::<Vec<_>>());
+    let all: BTreeSet<&str> =
+        lines.iter().flat_map(|line| line.keys().map(String::as_str)).collect();
+    let others = all.into_iter().filter(|name| !COLUMNS.contains(name));
+    let columns: Vec<&str> = COLUMNS.into_iter().chain(others).collect();
     let mut csv = CsvWriter::from_writer(Vec::new());
-    csv.write_record(COLUMNS)?;
+    csv.write_record(&columns)?;
     for line in &lines {
-        csv.write_record(COLUMNS.map(|column| field(line, column)))?;
+        csv.write_record(columns.iter().map(|column| field(line, column)))?;
     }
     Ok(write_atomic(&path, &csv.into_inner()?)?)
 }
@@ -209,5 +218,27 @@ mod tests {
         write(&model("vanilla", 0), &[line(Benchmark::Gsm8k, 60.0)]);
         let text = std::fs::read_to_string(folder.path().join(BENCHMARKS)).unwrap();
         assert_eq!(text.matches(",vanilla,").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn nothing_is_lost_of_other_columns_or_of_evaluations_that_end_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let by_hand = "base_model,seed_dataset,data_source,iteration,benchmark,score,n,training_seed,machine\n\
+                       qwen2.5-7b,alpaca,vanilla,,gsm8k,62.2,1319,0,the old one\n";
+        let path = folder.path().join(BENCHMARKS);
+        std::fs::write(&path, by_hand).unwrap();
+        std::thread::scope(|scope| {
+            for seed in 0..16 {
+                let results = folder.path();
+                scope.spawn(move || {
+                    let score = ScoreLine { benchmark: Benchmark::Gsm8k, score: 50.0, n: 3 };
+                    record(results, &model("gra", seed), "opencompass", None, &[score]).unwrap();
+                });
+            }
+        });
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 18, "{text}");
+        assert!(text.starts_with("base_model") && text.contains(",items,machine\n"), "{text}");
+        assert!(text.contains("62.2,,1319,0,,,the old one\n"), "{text}");
     }
 }
