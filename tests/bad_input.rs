@@ -21,6 +21,9 @@ const OF_EXPERIMENTS: &[Case] = &[
     (3, "name `/tmp/x`", &["run", "experiment.toml", "--name", "/tmp/x"], &[]),
     (3, "name `..`", &["run", "experiment.toml", "--name", ".."], &[]),
     (3, "name `store.db`", &["run", "experiment.toml", "--name", "store.db"], &[]),
+    (3, "name `-x`", &["run", "experiment.toml", "--name=-x"], &[]),
+    (3, "name `stats`", &["run", "experiment.toml", "--name", "stats"], &[]),
+    (3, "name `paper`", RUN, &[("experiment.toml:name = \"small\"", "name = \"paper\"")]),
     (3, "name `..`", RUN, &[("experiment.toml:name = \"small\"", "name = \"..\"")]),
     (3, "variant `a/b`", RUN, &[("experiment.toml:name = \"gra\"", "name = \"a/b\"")]),
     (3, "variant `..`", RUN, &[("experiment.toml:name = \"gra\"", "name = \"..\"")]),
@@ -61,6 +64,14 @@ const OF_EXPERIMENTS: &[Case] = &[
         &[("experiment.toml:threads = 1", "threads = -1")],
     ),
     (3, "no data set `x`", &["compare", "experiment.toml", "--sets", "x"], &[]),
+    (2, "no number above 0", &["plan", "experiment.toml", "--tokens-per-second", "0"], &[]),
+    (2, "no number above 0", &["plan", "experiment.toml", "--tokens-per-second", "nan"], &[]),
+    (2, "no share from 0 to 1", &["plan", "experiment.toml", "--acceptance", "2"], &[]),
+    (2, "no score from 0 to 10", &["calibrate", "--tau", "nan"], &[]),
+    (3, "three decimal places", &["calibrate", "--tau", "7.12345"], &[]),
+    (2, "no score from 0 to 10", &["stats", "seeds.jsonl", "--judge-threshold", "99"], &[]),
+    (3, "cannot read experiment nowhere.toml", &["export", "nowhere.toml", "--out", "out"], &[]),
+    (3, "there is no such file", &["eval", "nowhere.gguf", "--suite", "smoke"], &[]),
     (2, "unexpected argument", &["run", "experiment.toml", "--limits", "3"], &[]),
     (2, "required", &["run"], &[]),
     (2, "invalid value", &["run", "experiment.toml", "--seeds", "x"], &[]),
@@ -87,6 +98,10 @@ const OF_EXPERIMENTS: &[Case] = &[
     (2, "invalid value", &["tables", "4"], &[]),
     (1, "there is no store", &["inspect", "small/gra/seed-42"], &[]),
     (1, "there is no store", &["store", "check"], &[]),
+    (1, "is no file", &["store", "check", "--store", "."], &[]),
+    (1, "is no file", &["inspect", "small/gra/seed-42", "--store", "/dev/null"], &[]),
+    (1, "is no file", &["report", "small", "--store", "."], &[]),
+    (3, "its own smaller copy", &["quantize", "x.gguf", "./x.gguf", "Q2_K"], &[("x.gguf", "")]),
     (1, "there is no store", &["store", "salvage", "new.db"], &[]),
     (1, "is there already", &["init", "."], &[("experiments/ablation.toml", "mine")]),
 ];
@@ -121,6 +136,14 @@ const OF_STORES: &[Case] = &[
         &[("judge.csv", "id\nx\n")],
     ),
     (3, "reviewers", &["rescore", "small/gra/seed-42", "--reviewers", "1..9"], &[]),
+    (1, "pool.toml is a file, and no folder", &["figures", "--out", "pool.toml"], &[]),
+    (1, "is a file, and no folder", &["export", "small/gra/seed-42", "--out", "pool.toml/x"], &[]),
+    (
+        3,
+        "other files of the same names",
+        &["export", "small/gra/seed-42", "--out", "mine"],
+        &[("mine/README.md", "my own")],
+    ),
 ];
 
 fn check(bench: &Workbench, case: &Case) {
@@ -194,8 +217,16 @@ fn the_program_brings_its_experiments() {
 
     let init = bench.transcript(&["init", "mine"]);
     assert!(init.ends_with("exit code 0"), "{init}");
+    // Where it was cut off, the same command goes on.
+    let cut = bench.path("mine/experiments/refine.toml");
+    let whole = std::fs::read(&cut).unwrap();
+    std::fs::remove_file(&cut).unwrap();
+    assert!(bench.transcript(&["init", "mine"]).ends_with("exit code 0"));
+    assert_eq!(std::fs::read(&cut).unwrap(), whole);
+    std::fs::write(&cut, "mine").unwrap();
     let again = bench.transcript(&["init", "mine"]);
     assert!(again.contains("is there already") && again.ends_with("exit code 1"), "{again}");
+    std::fs::write(&cut, whole).unwrap();
     for file in ["ablation.toml", "prompts/9-adjudication.txt", "seeds/starter.jsonl"] {
         let own = std::fs::read(bench.path(&format!("mine/experiments/{file}"))).unwrap();
         assert_eq!(own, std::fs::read(repository().join("experiments").join(file)).unwrap());

@@ -120,7 +120,7 @@ fn what_cannot_be_read_or_found_is_named() {
     let bench = bench();
     insta::assert_snapshot!(bench.transcript(&["figures", "large", "--only", "funnel"]), @"
     error: the store holds no `large`
-    hint: its experiments are small
+    hint: the store's experiments are small
     exit code 3
     ");
     insta::assert_snapshot!(bench.transcript(&["figures", "--only", "6"]), @"

@@ -102,6 +102,22 @@ fn a_run_with_other_settings_overwrites_nothing() {
 }
 
 #[test]
+fn two_runs_with_stores_of_their_own_do_not_publish_over_each_other() {
+    let bench = Workbench::new(VARIANTS, "rounds = 1");
+    let folder = bench.path("results/small");
+    std::fs::create_dir_all(&folder).unwrap();
+    // As a run holds it that is under way.
+    let held = std::fs::File::open(&folder).unwrap();
+    held.try_lock().unwrap();
+    let said = bench.transcript(&run("nowhere", &["--store", "other.db"]));
+    assert!(said.contains("another gra-bench is writing to results/small"), "{said}");
+    assert!(said.ends_with("exit code 1") && said.contains("--name or --results"), "{said}");
+    drop(held);
+    let said = bench.transcript(&run("nowhere", &["--store", "other.db"]));
+    assert!(!said.contains("another gra-bench"), "{said}");
+}
+
+#[test]
 fn a_run_of_some_variants_keeps_the_table_of_all() {
     let Some(models) = models() else { return };
     let bench = Workbench::new(VARIANTS, "rounds = 1");

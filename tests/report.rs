@@ -128,20 +128,25 @@ fn models_that_were_trained_and_scored_have_a_table() {
     bench.write(
         "results/benchmarks.csv",
         "base_model,seed_dataset,data_source,iteration,benchmark,score,scale,n,training_seed,protocol\n\
-         tiny,starter,gra,1,gsm8k,12.5,percent,8,0,opencompass-smoke\n\
-         tiny,starter,gra,1,gsm8k,37.5,percent,8,1,opencompass-smoke\n\
-         tiny,starter,<i>,,mmlu,50,percent,4,0,opencompass-smoke\n\
+         tiny,seeds,gra,1,gsm8k,12.5,percent,8,0,opencompass-smoke\n\
+         tiny,seeds,gra,1,gsm8k,37.5,percent,8,1,opencompass-smoke\n\
+         <i>,seeds,vanilla,,mmlu,50,percent,4,0,opencompass-smoke\n\
+         tiny,seeds,no-such-variant,,mmlu,51,percent,4,0,opencompass-smoke\n\
+         tiny,others,gra,1,mmlu,52,percent,4,0,opencompass-smoke\n\
          qwen2.5-7b,alpaca,gra,3,gsm8k,80,percent,1000,0,\n",
     );
     let html = page(&bench, &["report", "small"]);
     let section = &html[html.find("<h2 id=\"trained-title\"").unwrap()..];
     let section = &section[..section.find("</section>").unwrap()];
     for part in [
-        "gra, round 1 (starter)</td><td>opencompass-smoke</td><td class=\"number\">2</td><td class=\"number\">25.00</td>",
-        "&lt;i&gt; (starter)",
-        "<th scope=\"row\">Qwen2.5-7B</th><td>GRA, round 3 (Alpaca)</td>",
+        "gra, round 1 (seeds)</td><td>opencompass-smoke</td><td class=\"number\">2</td><td class=\"number\">25.00</td>",
+        "&lt;i&gt;</th><td>vanilla (seeds)",
+        "3 models were trained on other data",
     ] {
         assert!(section.contains(part), "{part} is not in {section}");
+    }
+    for part in ["51.00", "52.00", "80.00"] {
+        assert!(!section.contains(part), "{part} is of other data: {section}");
     }
 }
 

@@ -162,6 +162,94 @@ fn readers_change_nothing_and_make_nothing() {
     }
 }
 
+/// The store as a run leaves it that is killed: what it committed last lies in files beside it.
+fn kill(bench: &Workbench) {
+    let path = bench.path("results/store.db");
+    let db = Connection::open(&path).unwrap();
+    db.pragma_update(None, "journal_mode", "WAL").unwrap();
+    db.execute("UPDATE trial SET experiment = 'late' WHERE variant = 'no-reviewer'", []).unwrap();
+    // A process that is killed tidies nothing up.
+    for ending in ["", "-wal", "-shm"] {
+        let file = |folder: &str| bench.path(&format!("{folder}/store.db{ending}"));
+        std::fs::create_dir_all(bench.path("killed")).unwrap();
+        std::fs::copy(file("results"), file("killed")).unwrap();
+    }
+}
+
+#[test]
+fn a_store_that_a_killed_run_left_is_read_whole_and_left_as_it_is() {
+    let bench = bench();
+    kill(&bench);
+    let killed = bench.path("killed");
+    let readers: &[&[&str]] = &[
+        &["inspect", "late/no-reviewer/seed-42", "--results", "killed"],
+        &["report", "late", "--results", "killed", "--out", "out/report.html"],
+        &["store", "check", "--results", "killed"],
+    ];
+    // The index of the WAL is not always copied along, and its folder may be one that is only read.
+    for lost in [None, Some("store.db-shm")] {
+        if let Some(name) = lost {
+            std::fs::remove_file(killed.join(name)).unwrap();
+        }
+        let before = files(&killed);
+        for arguments in readers {
+            let shown = bench.transcript(arguments);
+            assert!(shown.ends_with("exit code 0"), "{arguments:?}: {shown}");
+            assert_eq!(files(&killed), before, "{arguments:?} without {lost:?}");
+        }
+    }
+    // Where the store alone was copied, what was committed last is not there.
+    std::fs::remove_file(killed.join("store.db-wal")).unwrap();
+    let before = files(&killed);
+    let shown = bench.transcript(&["store", "check", "--results", "killed"]);
+    assert!(shown.contains("small/no-reviewer/seed-42"), "{shown}");
+    assert!(shown.contains("store.db-wal is not beside it"), "{shown}");
+    assert_eq!(files(&killed), before);
+    // A run goes on with it.
+    assert!(Store::open(&killed.join("store.db")).is_ok());
+}
+
+#[test]
+fn what_a_killed_run_left_is_not_taken_for_a_part_of_a_new_store() {
+    let bench = bench();
+    kill(&bench);
+    let path = bench.path("killed/store.db");
+    std::fs::remove_file(&path).unwrap();
+    let before = files(&bench.path("killed"));
+    let error = format!("{:#}", Store::open(&path).unwrap_err());
+    assert!(error.contains("store.db-wal is there") && error.contains("hint: "), "{error}");
+    let salvage = ["store", "salvage", "killed/store.db"];
+    let shown = bench.transcript(&salvage);
+    assert!(shown.contains("store.db-wal is there") && shown.ends_with("exit code 1"), "{shown}");
+    let mut after = files(&bench.path("killed"));
+    after.remove(&bench.path("killed/store.db.lock").display().to_string());
+    assert_eq!(after, before);
+    for ending in ["-wal", "-shm"] {
+        std::fs::remove_file(bench.path(&format!("killed/store.db{ending}"))).unwrap();
+    }
+    assert!(Store::open(&path).is_ok());
+
+    // A salvage that was killed leaves a journal, which must not be rolled back into the next one.
+    bench.write("saved.db.part", "half a store");
+    bench.write("saved.db.part-journal", "half a journal");
+    assert!(bench.transcript(&["store", "salvage", "saved.db"]).ends_with("exit code 0"));
+    assert!(store::check(&bench.path("saved.db")).unwrap().is_sound());
+    assert!(!bench.path("saved.db.part-journal").exists());
+}
+
+#[test]
+fn what_is_no_damage_is_not_called_so() {
+    let bench = bench();
+    let db = Connection::open(bench.path("results/store.db")).unwrap();
+    // A list of trials that cannot be read because the rows make no sense is damaged.
+    db.execute_batch("UPDATE trial SET seed = 'x' WHERE variant = 'gra'").unwrap();
+    let shown = bench.transcript(&["inspect", "small/gra/seed-42"]);
+    assert!(
+        shown.contains("cannot read the list of trials") && shown.contains("salvage"),
+        "{shown}"
+    );
+}
+
 #[test]
 fn damage_is_named_with_what_is_lost_and_a_way_out() {
     let facts = "UPDATE candidate SET facts = '{' WHERE trial = 1 AND id = 'r1-00003'";

@@ -2,6 +2,7 @@
 //! the results of single items beside it. And what a trained model is, in the words of the paper's tables and as it is
 //! typed.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -179,11 +180,13 @@ struct ScoreLine {
     n: u64,
 }
 
-/// A line of the file, field by field as [`COLUMNS`] names them; empty where it says nothing.
-type CsvLine = [String; COLUMNS.len()];
+/// A line of the file, field by field as [`COLUMNS`] names them, and after those the user's own columns; empty where
+/// it says nothing.
+type CsvLine = Vec<String>;
 
 /// Puts the scores of a model into the file: in the place of earlier ones of the same model, protocol, training and
-/// benchmark; others stay. `items` is the file of the single items, in the results folder.
+/// benchmark; others stay, and so do columns that are the user's own. A line without a protocol is of the paper's.
+/// `items` is the file of the single items, in the results folder.
 ///
 /// # Errors
 /// When the file is no CSV with these columns, or cannot be written.
@@ -195,14 +198,18 @@ fn record(
     scores: &[ScoreLine],
 ) -> Result<()> {
     let path = results.join(BENCHMARKS);
-    let mut lines = read(&path)?;
+    // Another evaluation may end in the same moment: what one writes, the other must have read. Where folders cannot be
+    // locked, that is left to chance.
+    let folder = File::open(results);
+    let _held = folder.ok().filter(|folder| folder.lock().is_ok());
+    let (others, mut lines) = read(&path)?;
     let TrainedSubject { base_model, data, training_seed } = model;
     let DataSubject { seed_dataset, data_source, iteration } = data;
     let iteration = iteration.map(|round| round.to_string()).unwrap_or_default();
     let (items, training_seed) = (items.unwrap_or_default(), &training_seed.to_string());
     for ScoreLine { benchmark, score, n } in scores {
         let (benchmark, score, n) = (benchmark.id(), &score.to_string(), &n.to_string());
-        let new: CsvLine = [
+        let mut new: CsvLine = [
             base_model.as_str(),
             seed_dataset,
             data_source,
@@ -215,14 +222,16 @@ fn record(
             protocol,
             items,
         ]
-        .map(str::to_owned);
+        .map(str::to_owned)
+        .to_vec();
+        new.resize(COLUMNS.len() + others.len(), String::new());
         lines.retain(|line| !is_of_same(line, &new));
         lines.push(new);
     }
     // In one order, whatever was scored first.
     lines.sort_by(|a, b| key(a).cmp(key(b)));
     let mut csv = CsvWriter::from_writer(Vec::new());
-    csv.write_record(COLUMNS)?;
+    csv.write_record(COLUMNS.into_iter().chain(others.iter().map(String::as_str)))?;
     lines.iter().try_for_each(|line| csv.write_record(line))?;
     Ok(write_atomic(&path, &csv.into_inner()?)?)
 }
@@ -241,21 +250,26 @@ fn is_of_same(line: &CsvLine, new: &CsvLine) -> bool {
     })
 }
 
-/// The lines of the file; none where there is no file.
-fn read(path: &Path) -> Result<Vec<CsvLine>> {
+/// The columns that are the user's own, and the lines; none where there is no file.
+fn read(path: &Path) -> Result<(Vec<String>, Vec<CsvLine>)> {
     if !path.exists() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Vec::new()));
     }
     let cannot = || format!("cannot read {}", path.display());
     let mut csv =
         csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).with_context(cannot)?;
     let header = csv.headers().with_context(cannot)?.clone();
-    let places = COLUMNS.map(|column| header.iter().position(|name| name == column));
+    let others: Vec<&str> = header.iter().filter(|name| !COLUMNS.contains(name)).collect();
+    let columns = COLUMNS.iter().chain(&others);
+    let places: Vec<Option<usize>> =
+        columns.map(|column| header.iter().position(|name| name == *column)).collect();
     let line = |record: csv::Result<csv::StringRecord>| {
         let record = record?;
-        Ok(places.map(|place| place.and_then(|at| record.get(at)).unwrap_or_default().to_owned()))
+        let field = |place: Option<usize>| place.and_then(|at| record.get(at)).unwrap_or_default();
+        Ok(places.iter().map(|&place| field(place).to_owned()).collect())
     };
-    csv.records().map(line).collect::<csv::Result<_>>().with_context(cannot)
+    let lines = csv.records().map(line).collect::<csv::Result<_>>().with_context(cannot)?;
+    Ok((others.into_iter().map(str::to_owned).collect(), lines))
 }
 
 #[cfg(test)]
@@ -315,5 +329,27 @@ mod tests {
         for wrong in ["a/b", "a/b/c/d", "a"] {
             assert!(subject(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn nothing_is_lost_of_other_columns_or_of_evaluations_that_end_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let by_hand = "base_model,seed_dataset,data_source,iteration,benchmark,score,n,training_seed,machine\n\
+                       qwen2.5-7b,alpaca,vanilla,,gsm8k,62.2,1319,0,the old one\n";
+        let path = folder.path().join(BENCHMARKS);
+        std::fs::write(&path, by_hand).unwrap();
+        std::thread::scope(|scope| {
+            for seed in 0..16 {
+                let results = folder.path();
+                scope.spawn(move || {
+                    let score = ScoreLine { benchmark: Benchmark::Gsm8k, score: 50.0, n: 3 };
+                    record(results, &model("gra", seed), "opencompass", None, &[score]).unwrap();
+                });
+            }
+        });
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 18, "{text}");
+        assert!(text.starts_with("base_model") && text.contains(",items,machine\n"), "{text}");
+        assert!(text.contains("62.2,,1319,0,,,the old one\n"), "{text}");
     }
 }

@@ -147,7 +147,7 @@ fn find(plain: &Path) -> Option<&'static File<'static>> {
 
 /// A relative path without `.` and `..`; `None` for one that is not relative or leads out of the working
 /// directory.
-fn plain(path: &Path) -> Option<PathBuf> {
+pub(crate) fn plain(path: &Path) -> Option<PathBuf> {
     // By the words alone: a folder in between need not be on disk.
     let mut plain = PathBuf::new();
     for component in path.components() {

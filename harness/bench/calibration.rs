@@ -317,12 +317,21 @@ impl CalibrationRecord {
         results.join("calibration").join(pool)
     }
 
-    /// Writes the record where [`Self::find`] looks for it.
+    /// Writes the record where [`Self::find`] looks for it. The last one with other prompts stays, under their hash.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        Ok(write_atomic(&folder.join("calibration.json"), &serde_json::to_vec_pretty(self)?)?)
+        // One that cannot be read says nothing to anyone.
+        if let Some(last) = Self::read(&folder.join(LAST)).ok().flatten()
+            && last.prompts_sha256 != self.prompts_sha256
+        {
+            write_atomic(
+                &folder.join(file_of(&last.prompts_sha256)),
+                &serde_json::to_vec_pretty(&last)?,
+            )?;
+        }
+        Ok(write_atomic(&folder.join(LAST), &serde_json::to_vec_pretty(self)?)?)
     }
 
     /// The record of a pool's last calibration under these prompts; `None` when there is none.
@@ -330,15 +339,64 @@ impl CalibrationRecord {
     /// # Errors
     /// When there is a file, and it cannot be read.
     pub fn find(results: &Path, pool: &str, prompts_sha256: &str) -> Result<Option<Self>> {
-        // One record for a pool: that of other prompts says nothing of these.
-        let path = Self::folder(results, pool).join("calibration.json");
-        let Some(bytes) = read_if_any(&path)? else { return Ok(None) };
-        let record: Self = serde_json::from_slice(&bytes).with_context(|| {
+        let folder = Self::folder(results, pool);
+        for name in [LAST.to_owned(), file_of(prompts_sha256)] {
+            let found = Self::read(&folder.join(name))?;
+            // That of other prompts says nothing of these.
+            if let Some(found) = found.filter(|found| found.prompts_sha256 == prompts_sha256) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    fn read(path: &Path) -> Result<Option<Self>> {
+        let Some(bytes) = read_if_any(path)? else { return Ok(None) };
+        let record = serde_json::from_slice(&bytes).with_context(|| {
             format!(
                 "{} is no calibration record\nhint: run `gra-bench calibrate` again",
                 path.display()
             )
         })?;
-        Ok(Some(record).filter(|record| record.prompts_sha256 == prompts_sha256))
+        Ok(Some(record))
+    }
+}
+
+/// The last calibration of a pool.
+const LAST: &str = "calibration.json";
+
+/// The last one with prompts of this hash, where another followed with others.
+fn file_of(prompts_sha256: &str) -> String {
+    let start = prompts_sha256.get(..12).unwrap_or(prompts_sha256);
+    format!("calibration-{start}.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_wording_keeps_its_last_calibration() {
+        let results = tempfile::tempdir().unwrap();
+        let folder = CalibrationRecord::folder(results.path(), "pool");
+        let record = |prompts: &str, tau| CalibrationRecord {
+            pool: "pool".to_owned(),
+            prompts_sha256: prompts.to_owned(),
+            tau,
+            items: 20,
+            raters: Vec::new(),
+        };
+        let (ours, theirs) = ("a".repeat(64), "b".repeat(64));
+        let found = |prompts: &str| {
+            let found = CalibrationRecord::find(results.path(), "pool", prompts).unwrap();
+            found.map(|record| record.tau)
+        };
+        assert_eq!(found(&ours), None);
+        record(&ours, 8.0).write(&folder).unwrap();
+        record(&theirs, 7.0).write(&folder).unwrap();
+        assert_eq!((found(&ours), found(&theirs)), (Some(8.0), Some(7.0)));
+        record(&ours, 6.0).write(&folder).unwrap();
+        assert_eq!((found(&ours), found(&theirs)), (Some(6.0), Some(7.0)));
+        assert_eq!(found(&"c".repeat(64)), None);
     }
 }

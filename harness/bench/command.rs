@@ -236,6 +236,12 @@ impl FolderArg<'_> {
     }
 }
 
+/// A score that divides low ones from high ones.
+fn score(text: &str) -> Result<f64, String> {
+    let score = text.parse().ok().filter(|score| (0.0..=10.0).contains(score));
+    score.ok_or_else(|| format!("`{text}` is no score from 0 to 10"))
+}
+
 /// Make a smaller GGUF from a GGUF with llama.cpp's own quantiser.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
@@ -250,6 +256,13 @@ struct QuantizeArgs {
 }
 
 fn quantize(args: &QuantizeArgs) -> Result<()> {
+    let is_same = |(a, b): (PathBuf, PathBuf)| a == b;
+    if args.input.canonicalize().ok().zip(args.output.canonicalize().ok()).is_some_and(is_same) {
+        return Err(bad_input(anyhow!(
+            "{} would be replaced by its own smaller copy\nhint: give the copy another name",
+            args.input.display()
+        )));
+    }
     llama::runtime::quantize(&args.input, &args.output, &args.to)?;
     writeln!(terminal::stdout(), "{}", args.output.display())?;
     Ok(())
@@ -270,6 +283,8 @@ fn worker() -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use clap::{Command, CommandFactory};
+
     use super::*;
 
     #[test]
@@ -294,5 +309,18 @@ mod tests {
         assert_eq!(file, experiment_file(folder.path()));
         assert_eq!((name.as_str(), trial.as_str()), ("a", "a/gra/seed-7"));
         assert_eq!((source.as_str(), other.as_str()), ("mine=a/gra/seed-7", "mine=a.json"));
+    }
+
+    #[test]
+    fn what_is_broken_into_lines_by_hand_is_not_broken_again() {
+        // The help's widest lines: see `max_term_width`.
+        const COLUMNS: usize = 100;
+        fn check(command: &Command) {
+            let by_hand = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let long = by_hand.lines().find(|line| line.chars().count() > COLUMNS);
+            assert_eq!(long, None, "{}", command.get_name());
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
     }
 }

@@ -17,6 +17,7 @@ use crate::dataset::{DataSet, Sample};
 use crate::experiment::{Content, Experiment, Keep, Size, Source};
 use crate::failure::bad_input;
 use crate::store::Store;
+use crate::terminal::shell_path;
 use crate::trial::TrialId;
 use crate::trial::stored::StoredTrial;
 
@@ -57,7 +58,7 @@ pub(crate) fn data_sets(
     let chosen = if names.is_empty() { all } else { names.iter().collect() };
     let sets: Result<Vec<DataSet>> = chosen.into_iter().map(|name| loader.load(name)).collect();
     sets.with_context(|| {
-        format!("cannot {purpose} {}\nhint: gra-bench run {}", experiment.name, file.display())
+        format!("cannot {purpose} {}\nhint: gra-bench run {}", experiment.name, shell_path(file))
     })
 }
 

@@ -65,6 +65,16 @@ pub(crate) struct Plan<'a> {
     pub(crate) raters: Option<(usize, &'a [FilledSheet])>,
 }
 
+impl Plan<'_> {
+    /// Whether a model or the encoder is asked, and so something may be stored.
+    pub(crate) fn asks_models(&self) -> bool {
+        let judges = [&self.judge, &self.second_judge];
+        judges.iter().any(|judge| judge.is_some())
+            || self.difficulty.is_some()
+            || self.embedding != Embedded::Nothing
+    }
+}
+
 /// What is made of the instructions' embeddings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Embedded {

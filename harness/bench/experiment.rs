@@ -327,12 +327,16 @@ impl Experiments {
         // All at once, so that they are fetched at once. Of a set without a command, loading says that it is not there.
         let missing = file.seed_sets.iter().filter(|seed_set| !builtin::exists(seed_set));
         let missing: Vec<String> = missing
-            .filter_map(|set| Some(format!("  {}: {}", set.display(), file.fetch_command(set)?)))
+            .filter_map(|set| {
+                // As the command names it that gets it: `base/../seeds` is `seeds`.
+                let tidy = builtin::plain(set).unwrap_or_else(|| set.clone());
+                Some(format!("  {}: {}", tidy.display(), file.fetch_command(set)?))
+            })
             .collect();
         if !missing.is_empty() {
             return Err(invalid(format!(
-                "it needs seed sets that are not there:\n{}\n  hint: fetch them as shown, or take another with \
-                 --seed-set FILE",
+                "it needs seed sets that are not there:\n{}\n  hint: fetch them as shown, or take another: \
+                 `run` and `plan` have --seed-set FILE",
                 missing.join("\n")
             )));
         }

@@ -8,6 +8,7 @@ use gra_downstream::training::TrainingError;
 use gra_llm::engine::EngineError;
 use gra_llm::model_pool::PoolError;
 use gra_paper::claims::MeasuredError;
+use gra_synth::round::NoExamples;
 use rusqlite::ErrorCode;
 
 use crate::answering::{Interrupted, TooManyLost};
@@ -68,8 +69,10 @@ fn message(error: &anyhow::Error) -> String {
             message.push_str(what);
         }
         hints.extend(hint.filter(|hint| !hints.contains(hint)));
-        if is_damage(cause) && !hints.iter().any(|hint| hint.contains(DAMAGE_HINT)) {
-            hints.push(DAMAGE_HINT.to_owned());
+        if let Some(hint) = hint_of_store(cause)
+            && !hints.iter().any(|other| other.contains(hint))
+        {
+            hints.push(hint.to_owned());
         }
     }
     // Last, where a reader looks for what to do.
@@ -80,12 +83,27 @@ fn message(error: &anyhow::Error) -> String {
     message
 }
 
-/// Whether SQLite found a page of the store that cannot be right.
-fn is_damage(cause: &(dyn std::error::Error + 'static)) -> bool {
-    cause
-        .downcast_ref::<rusqlite::Error>()
-        .and_then(rusqlite::Error::sqlite_error_code)
-        .is_some_and(|code| matches!(code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+/// What to do about what SQLite says of the store.
+fn hint_of_store(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    let error = cause.downcast_ref::<rusqlite::Error>()?;
+    let is_nonsense = matches!(
+        error,
+        rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+    );
+    Some(match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => DAMAGE_HINT,
+        None if is_nonsense => DAMAGE_HINT,
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "hint: another program holds the store; close it, and give the same command again"
+        }
+        // SQLite has no page of shared memory either where the disk is full.
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => {
+            "hint: is the disk full or away, or is there a limit on the size of files? What was stored before is safe; the same command goes on from there"
+        }
+        _ => return None,
+    })
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
@@ -107,6 +125,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             || cause.is::<PoolError>()
             || cause.is::<MeasuredError>()
             || cause.is::<WouldOverwrite>()
+            || cause.is::<NoExamples>()
             || cause.is::<BadInput>()
     }) {
         3

@@ -4,9 +4,10 @@
 //! with trials' records.
 
 use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use gra_analysis::frames;
 use gra_synth::annotate::AnnotatedSeed;
 use gra_synth::candidate::Candidate;
@@ -21,9 +22,10 @@ use crate::answering::Thoughts;
 use crate::experiment::Experiment;
 use crate::export::{self, Export, ExportedFile, Extent, TrainingFormat};
 use crate::seeds::Account;
+use crate::store::tried_for_a_moment;
 use crate::trial::manifest_path;
 use crate::trial::running::CompletedTrial;
-use gra_files::{remove_if_any, write_atomic};
+use gra_files::{make_folder, remove_if_any, write_atomic};
 
 /// The record of how a trial's files were made.
 ///
@@ -125,7 +127,7 @@ fn files(trial: &CompletedTrial) -> Result<Vec<ExportedFile>> {
 /// # Errors
 /// Names the folder.
 pub(crate) fn check_writable(folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder)
+    make_folder(folder)
         .and_then(|()| tempfile::NamedTempFile::new_in(folder).map(drop))
         .with_context(|| {
             format!(
@@ -133,6 +135,25 @@ pub(crate) fn check_writable(folder: &Path) -> Result<()> {
                 folder.display()
             )
         })
+}
+
+/// Holds an experiment's folder for one run, until the file is closed: two runs with stores of their own would each find
+/// no trial of the other, and publish over it.
+///
+/// # Errors
+/// When another run holds it, or it cannot be made.
+pub(crate) fn hold(folder: &Path) -> Result<Option<File>> {
+    let cannot = || format!("cannot make the folder {}", folder.display());
+    make_folder(folder).with_context(cannot)?;
+    // Where folders cannot be locked (some network file systems, systems other than Unix) nothing is.
+    let Ok(held) = File::open(folder) else { return Ok(None) };
+    if let Err(TryLockError::WouldBlock) = tried_for_a_moment(&held) {
+        bail!(
+            "another gra-bench is writing to {}\nhint: wait for it, or take another --name or --results",
+            folder.display()
+        );
+    }
+    Ok(Some(held))
 }
 
 /// What a reader of the table must know: demonstration or not, thresholds beside the paper's, what the recorded reviews

@@ -123,7 +123,7 @@ fn sections(subject: &ReportSubject, store: &Store, folder: &Path) -> Result<Vec
         ("tables", "Tables", tables),
         ("compared", "Data sets compared", compared),
         ("figures", "Figures", drawn),
-        ("trained", "Models trained on such data", results::trained(folder)?),
+        ("trained", "Models trained on such data", results::trained(subject, folder)?),
         ("claims", "The paper’s claims", results::claims(folder)?),
         ("making", "What was run, and how", run),
     ];

@@ -30,7 +30,7 @@ use crate::answering::{Answering, Interrupted};
 use crate::failure::bad_input;
 use crate::progress::{Progress, Verbosity};
 use crate::store::Store;
-use crate::terminal;
+use crate::terminal::{self, shell_path, shell_word};
 use crate::trial::TrialId;
 
 /// Name of the file in the results folder that remembers hashes of models.
@@ -38,12 +38,6 @@ pub(crate) const HASHES: &str = "model-hashes.json";
 
 /// Where results are unless a verb is told otherwise.
 const DEFAULT_RESULTS: &str = "results";
-
-/// What a command that is shown must say of its results; nothing of those that it finds by itself.
-pub(crate) fn results_argument(results: &Path) -> String {
-    let is_default = results == Path::new(DEFAULT_RESULTS);
-    if is_default { String::new() } else { format!(" --results {}", results.display()) }
-}
 
 /// Options of every verb: where things are kept, and how much is shown.
 #[derive(Clone, Debug, Args)]
@@ -72,6 +66,20 @@ impl GlobalArgs {
 
     pub(crate) fn results(&self) -> &Path {
         self.results.as_deref().unwrap_or(Path::new(DEFAULT_RESULTS))
+    }
+
+    /// What a command that is shown must say of where things are; nothing of what it finds by itself.
+    pub(crate) fn place(&self) -> String {
+        self.place_beside(Path::new(DEFAULT_RESULTS))
+    }
+
+    /// The same of a command that finds these results by itself.
+    pub(crate) fn place_beside(&self, results: &Path) -> String {
+        let said = |option, path: Option<&Path>| {
+            path.map_or_else(String::new, |path| format!(" {option} {}", shell_path(path)))
+        };
+        let other_results = Some(self.results()).filter(|&own| own != results);
+        said("--results", other_results) + &said("--store", self.store.as_deref())
     }
 
     /// The results of a data folder, unless the user names others.
@@ -205,7 +213,8 @@ pub(crate) fn with_programs<T>(
 /// Of a command that was interrupted: what goes on with it.
 fn say_how_to_go_on<T>(result: &Result<T>, progress: &Progress) {
     if result.as_ref().is_err_and(Error::is::<Interrupted>) {
-        let command = std::env::args().collect::<Vec<String>>().join(" ");
+        let words: Vec<String> = std::env::args().map(|word| shell_word(&word)).collect();
+        let command = words.join(" ");
         progress.say(&format!("to go on, give the same command again: {command}"));
     }
 }

@@ -5,11 +5,12 @@
 //! `kill -9` and loss of power. A chunk of requests is recorded before it runs and its replies are
 //! committed together, because a reply depends on what it was batched with.
 //!
-//! While no run holds it, a store is one file: readers need to make none beside it.
+//! While no run holds it, a store is one file. Readers make none beside it, also where a run was killed ([`reading`]).
 
 mod completions;
 mod computed;
 mod file;
+mod reading;
 mod salvage;
 mod survey;
 mod trials;
@@ -20,7 +21,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use gra_files::remove_if_any;
 use rusqlite::{Connection, OpenFlags};
+use tempfile::TempDir;
 
 pub use completions::{ChunkCost, Completion, PlannedChunk, Rate};
 pub use computed::StoredScore;
@@ -42,6 +45,8 @@ pub struct Store {
     path: PathBuf,
     /// Held by the process that runs trials; readers need none.
     lock: Option<File>,
+    /// What a reader reads, where it cannot read the file itself; removed with the reader.
+    _copy: Option<TempDir>,
 }
 
 impl Store {
@@ -51,6 +56,7 @@ impl Store {
     /// When the folder cannot be written to, another run holds the store, or the file is no store of this
     /// version, which is then left as it was.
     pub fn open(path: &Path) -> Result<Self> {
+        file::check_kind(path)?;
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).with_context(|| {
                 format!("cannot make the folder of the store {}", path.display())
@@ -79,7 +85,7 @@ impl Store {
         prepare().with_context(|| {
             format!("cannot write to the store {}\nhint: is it writable?", path.display())
         })?;
-        Ok(Self { db, path: path.to_owned(), lock: Some(lock) })
+        Ok(Self { db, path: path.to_owned(), lock: Some(lock), _copy: None })
     }
 
     /// Opens an existing store and changes nothing: neither in it nor beside it, also while a run holds it.
@@ -94,10 +100,9 @@ impl Store {
             );
         }
         file::check_header(path)?;
-        let db =
-            read_only(path).with_context(|| format!("cannot open the store {}", path.display()))?;
+        let (db, copy) = reading::open(path)?;
         file::check_tables(&db, path)?;
-        Ok(Self { db, path: path.to_owned(), lock: None })
+        Ok(Self { db, path: path.to_owned(), lock: None, _copy: copy })
     }
 
     /// A store that nothing is kept of.
@@ -106,7 +111,7 @@ impl Store {
     /// When SQLite cannot make one.
     pub fn in_memory() -> Result<Self> {
         let db = file::empty().context("cannot make a store in memory")?;
-        Ok(Self { db, path: PathBuf::from("in memory"), lock: None })
+        Ok(Self { db, path: PathBuf::from("in memory"), lock: None, _copy: None })
     }
 
     /// Says that something stored cannot be read, and what to type.
@@ -127,24 +132,23 @@ impl Drop for Store {
     }
 }
 
-fn read_only(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags)?;
-    db.busy_timeout(BUSY)?;
-    Ok(db)
-}
-
 /// Makes an empty store under another name and gives it its own when it is whole.
 fn create(path: &Path) -> Result<()> {
+    file::check_is_free(path)?;
     let new = file::beside(path, ".new");
-    if new.exists() {
-        std::fs::remove_file(&new)?;
-    }
+    remove_if_any(&new)?;
     // A file that exists under the store's name is whole, also after a crash in between.
-    file::empty()?.execute("VACUUM INTO ?", [new.to_string_lossy()])?;
-    File::open(&new)?.sync_all()?;
-    std::fs::rename(&new, path)?;
-    Ok(())
+    let fill = || -> Result<()> {
+        file::empty()?.execute("VACUUM INTO ?", [new.to_string_lossy()])?;
+        File::open(&new)?.sync_all()?;
+        Ok(std::fs::rename(&new, path)?)
+    };
+    let filled = fill();
+    if filled.is_err() {
+        // That it cannot be removed would hide the reason.
+        let _ = remove_if_any(&new);
+    }
+    filled
 }
 
 /// Takes the lock beside the store, which ends with the process.
@@ -167,7 +171,7 @@ fn lock(path: &Path) -> Result<File> {
 
 /// Tries for half a second: the programs that a process starts hold its lock for the moment between their making and their
 /// beginning, also after it has let go.
-fn tried_for_a_moment(file: &File) -> Result<(), TryLockError> {
+pub(crate) fn tried_for_a_moment(file: &File) -> Result<(), TryLockError> {
     for _ in 0..10 {
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),

@@ -19,7 +19,6 @@ use serde::Deserialize;
 use crate::answering::Answering;
 use crate::experiment::{Experiment, Experiments};
 use crate::publish::LongTexts;
-use crate::session::results_argument;
 use crate::store::Store;
 use crate::trial::running::{self, CompletedTrial};
 use crate::trial::{Fingerprints, TrialId, TrialRecord};
@@ -317,6 +316,7 @@ impl SeedReport {
     }
 
     /// Prints the table, what a reader must know, and where everything is.
+    /// `place`: what a command must say of where the results are.
     ///
     /// # Errors
     /// When `out` cannot be written.
@@ -324,6 +324,7 @@ impl SeedReport {
         &self,
         experiment: &Experiment,
         results: &Path,
+        place: &str,
         out: &mut impl Write,
     ) -> Result<()> {
         writeln!(out, "{}, run seed {}: {}\n", experiment.name, self.seed, experiment.question)?;
@@ -342,7 +343,7 @@ impl SeedReport {
         // One that became a sample has the longest trail.
         let example = reference.facts.candidates.iter().find(|candidate| candidate.is_sample());
         if let Some(sample) = example.or(reference.facts.candidates.first()) {
-            let (id, place) = (&reference.record.id, results_argument(results));
+            let id = &reference.record.id;
             writeln!(out, "Trail:   gra-bench inspect {id} {}{place}", sample.id)?;
         }
         Ok(())

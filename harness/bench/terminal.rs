@@ -3,10 +3,13 @@
 
 use std::env;
 use std::io::{self, StdoutLock, Write};
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use gra_analysis::foreign_text::plain;
 use gra_paper::grid::{self, Align, Column};
+use signal_hook::consts::SIGINT;
 
 /// Standard output for text that people read: what would steer a terminal is escaped.
 pub(crate) fn stdout() -> Output<StdoutLock<'static>> {
@@ -73,30 +76,52 @@ pub(crate) fn page(text: &str) -> io::Result<()> {
     let rows = terminal_size::terminal_size_of(io::stdout()).map(|(_, rows)| usize::from(rows.0));
     let command = env::var("PAGER").unwrap_or_else(|_| "less".to_owned());
     let is_wanted = !matches!(command.trim(), "" | "cat");
-    if rows.is_some_and(|rows| text.lines().count() >= rows) && is_wanted {
-        let pager = Command::new("sh")
-            .args(["-c", &command])
-            // As git has it: end at once where one screen is enough, pass escapes of colours, do not clear the screen.
-            .env("LESS", env::var("LESS").unwrap_or_else(|_| "FRX".to_owned()))
-            .stdin(Stdio::piped())
-            .spawn();
-        if let Ok(mut pager) = pager {
-            if let Some(mut input) = pager.stdin.take() {
-                // A pager that the reader leaves early closes its end.
-                let _ = input.write_all(plain(text).as_bytes());
-            }
-            // A shell that does not find the command ends with 127, and nothing was shown.
-            if pager.wait()?.code() != Some(127) {
-                return Ok(());
-            }
-        }
+    let is_long = rows.is_some_and(|rows| text.lines().count() >= rows);
+    if is_long && is_wanted && is_shown_by(&command, text)? {
+        return Ok(());
     }
     stdout().write_all(text.as_bytes())
+}
+
+/// Hands a text to a pager and waits for its end; whether it was shown.
+fn is_shown_by(command: &str, text: &str) -> io::Result<bool> {
+    // Ctrl-C is the pager's, which ends a search by it. Without the owner it would go on alone, with the shell at its keys.
+    let ignored = signal_hook::flag::register(SIGINT, Arc::default())?;
+    let pager = Command::new("sh")
+        .args(["-c", command])
+        // As git has it: end at once where one screen is enough, pass escapes of colours, do not clear the screen.
+        .env("LESS", env::var("LESS").unwrap_or_else(|_| "FRX".to_owned()))
+        .stdin(Stdio::piped())
+        .spawn();
+    let Ok(mut pager) = pager else { return Ok(false) };
+    if let Some(mut input) = pager.stdin.take() {
+        // A pager that the reader leaves early closes its end.
+        let _ = input.write_all(plain(text).as_bytes());
+    }
+    let ended = pager.wait();
+    signal_hook::low_level::unregister(ignored);
+    // A shell that does not find the command ends with 127, and nothing was shown.
+    Ok(ended?.code() != Some(127))
 }
 
 /// A line on standard error. Nothing is left to do when that is closed.
 pub(crate) fn say(text: &str) {
     let _ = writeln!(io::stderr(), "{}", plain(text));
+}
+
+/// A word of a command that is shown, as a shell takes it.
+pub(crate) fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./,:=@+%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// The same of a path.
+pub(crate) fn shell_path(path: &Path) -> String {
+    shell_word(&path.to_string_lossy())
 }
 
 #[cfg(test)]
@@ -107,6 +132,30 @@ mod tests {
         let mut output = Output { inner: Vec::new(), is_json };
         writeln!(output, "{text}").unwrap();
         String::from_utf8(output.inner).unwrap()
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn an_interrupt_ends_the_pager_at_most() {
+        let folder = tempfile::tempdir().unwrap();
+        let seen = folder.path().join("seen");
+        let pager = format!("kill -INT $PPID; cat > {}", shell_path(&seen));
+        assert!(is_shown_by(&pager, "a long text\n").unwrap());
+        assert_eq!(std::fs::read_to_string(seen).unwrap(), "a long text\n");
+        assert!(!is_shown_by("no-such-pager-here 2> /dev/null", "a long text\n").unwrap());
+    }
+
+    #[test]
+    fn words_are_what_a_shell_takes_them_for() {
+        for (word, shown) in [
+            ("results/a-b_c.toml", "results/a-b_c.toml"),
+            ("my data", "'my data'"),
+            ("it's; rm *", "'it'\\''s; rm *'"),
+            ("", "''"),
+            ("données", "données"),
+        ] {
+            assert_eq!(shell_word(word), shown);
+        }
     }
 
     #[test]

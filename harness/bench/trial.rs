@@ -77,6 +77,9 @@ impl FromStr for TrialId {
 )]
 pub struct TrialIdError(String);
 
+/// Folders of the results that other verbs write to.
+const FOLDERS: [&str; 6] = ["calibration", "evaluated", "paper", "reproduce", "stats", "trained"];
+
 /// Names become folders, so they are kept plain.
 pub(crate) fn plain_name(what: &str, name: &str) -> Result<(), String> {
     const LONGEST: usize = 100;
@@ -88,19 +91,22 @@ pub(crate) fn plain_name(what: &str, name: &str) -> Result<(), String> {
              `.`; it names a folder"
         ));
     }
-    // Files of ours that lie where the folder would.
+    // Files and folders of ours that lie where the folder would.
     let begins = |start: &str| {
         name.strip_prefix(start).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
     };
     let is_ours = match what {
         "name" => {
             ["store.db", "benchmarks.", "model-hashes."].iter().any(|own| name.starts_with(own))
+                || FOLDERS.contains(&name)
+                // An option, where it is typed as an argument.
+                || name.starts_with('-')
         }
         _ => begins("seed-") || name.starts_with("seeds.") || name.starts_with("report."),
     };
     if is_ours {
         return Err(format!(
-            "{what} `{name}` is the name of a file in the results; choose another"
+            "{what} `{name}` is that of something else in the results, or of an option; choose another"
         ));
     }
     Ok(())

@@ -22,6 +22,7 @@ use crate::calibration::{
     self, Calibration, CalibrationItem, CalibrationRecord, RaterRecord, Reviewed,
 };
 use crate::experiment::{self, PromptFiles};
+use crate::failure::bad_input;
 use crate::session::{GlobalArgs, Session, engine_settings};
 use crate::store::Store;
 use crate::{builtin, publish, terminal};
@@ -35,10 +36,10 @@ use gra_files::write_atomic;
   gra-bench calibrate --pool my-pool.toml --prompts my-prompts --score-reading expected
   gra-bench calibrate --pool my-pool.toml --set my-texts.jsonl --json
 
-For every model and every committee size: how often a good response scores above a faulty one (AUC), what
-tau lets pass, and which instructions pass. Run it before a long run: `run` warns of models that failed it.
-What models say is kept in the store: a calibration that was interrupted goes on when the same command is
-given again.")]
+For every model and every committee size: how often a good response scores above a faulty one (AUC),
+what tau lets pass, and which instructions pass. Run it before a long run: `run` warns of models
+that failed it. What models say is kept in the store: a calibration that was interrupted goes on
+when the same command is given again.")]
 pub(crate) struct CalibrateArgs {
     /// The model pool.
     #[arg(long, value_name = "FILE", default_value = "experiments/pools/demo.toml")]
@@ -56,7 +57,7 @@ pub(crate) struct CalibrateArgs {
     #[arg(long, value_name = "DIR", default_value = "experiments/prompts")]
     prompts: PathBuf,
     /// The threshold that scores are held against.
-    #[arg(long, value_name = "SCORE", default_value_t = 8.0)]
+    #[arg(long, value_name = "SCORE", default_value_t = 8.0, value_parser = super::score)]
     tau: f64,
     /// How scores are read: as they are written, or as the mean over all that could stand there.
     #[arg(long, value_name = "READING", default_value = "sampled", value_parser = ["sampled", "expected"])]
@@ -116,7 +117,7 @@ pub(super) fn calibrate(args: &CalibrateArgs, global: &GlobalArgs) -> Result<Cal
     let raters = raters(&pool, &args.raters)?;
     let items = calibration::load(&args.set, args.per_domain.map(usize::from))?;
     let prompts = PromptFiles::read(&args.prompts)?;
-    let method = method(args)?;
+    let method = method(args).map_err(bad_input)?;
     publish::check_writable(global.results())?;
     let store = Store::open(&global.store_path())?;
     let calibration = Calibration {

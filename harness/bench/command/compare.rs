@@ -79,9 +79,13 @@ pub(crate) fn run(args: &CompareArgs, global: &GlobalArgs) -> Result<()> {
     let benchmarks = stats::named_benchmarks(&first.compare.benchmarks)?;
     let sides = each.iter().map(|one| SeedSetSide::load(args, one, is_joined, &stored, global));
     let sides = sides.collect::<Result<Vec<SeedSetSide<'_>>>>()?;
-    // Only now is the store opened for writing: what is wrong so far has taken no lock.
-    drop(stored);
-    let store = Store::open(&global.store_path())?;
+    let store = if plans.iter().any(Plan::asks_models) {
+        // Only now is the store opened for writing: what is wrong so far has taken no lock.
+        drop(stored);
+        Store::open(&global.store_path())?
+    } else {
+        stored
+    };
     let session = Session::start(global, store, &first.pool, &first.engine)?;
     let found = session.ask(first.chunk, |answering| {
         let gather = |(side, plan): (&SeedSetSide<'_>, Plan<'_>)| {

@@ -23,15 +23,15 @@ use crate::session::GlobalArgs;
 use crate::store::{Store, TrialRow};
 use crate::trial::TrialId;
 use crate::trial::stored::{StoredTrial, TrialSelection};
-use crate::{builtin, comparison, terminal};
+use crate::{comparison, terminal};
 
 /// Write data sets in the formats of other tools: a trial's samples, or everything that an experiment names.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 #[command(after_help = "Examples:
   gra-bench export ablation/gra/seed-42 --out data/gra
-  gra-bench export ablation/gra/seed-42 --out data/gra --format alpaca,messages --split 0.05
-  gra-bench export experiments/main.toml --out data/main        # each variant and source, a folder each
+  gra-bench export ablation/gra/seed-42 --out data/split --format alpaca,messages --split 0.05
+  gra-bench export experiments/main.toml --out data/main   # each variant and source: a folder
   gra-bench export experiments/refine.toml --sets gra-integrated --out data/integrated
   gra-bench export experiments/refine.toml --preferences dpo --out data/pairs
   gra-bench export ablation/gra/seed-42 --out raters --for-raters --n 100
@@ -97,7 +97,7 @@ fn share(text: &str) -> Result<f64, String> {
 pub(crate) fn run(args: &ExportArgs, global: &GlobalArgs) -> Result<()> {
     let file = Path::new(&args.trial);
     // The name of a trial has no ending, and a folder that `synth` made is its trial by now.
-    if builtin::exists(file) && file.extension().is_some_and(|ending| ending == "toml") {
+    if file.extension().is_some_and(|ending| ending == "toml") {
         return args.experiment(file, global);
     }
     let store = global.read_store()?;
@@ -194,8 +194,9 @@ impl ExportArgs {
             Err(_) => !has_export && !folder.join(&file.name).exists(),
         };
         if !self.replace && !files.iter().all(is_kept) {
+            let what = if has_export { "another export" } else { "other files of the same names" };
             let hint = "hint: name a new folder with --out; --replace writes into this one";
-            return Err(bad_input(anyhow!("{} holds another export\n{hint}", folder.display())));
+            return Err(bad_input(anyhow!("{} holds {what}\n{hint}", folder.display())));
         }
         // The manifest of another export would say that the folder is whole while it is of two.
         let manifest = folder.join(MANIFEST);

@@ -25,8 +25,8 @@ use gra_files::write_atomic;
   gra-bench figures ablation/gra/seed-42 --out pictures --format svg
   gra-bench figures --only 1,3 --json
 
-What cannot be drawn is listed with the command that makes its data. Figures 5 to 8 are of what stats
-wrote; they look for data sets named vanilla, gra and distill-large.")]
+What cannot be drawn is listed with the command that makes its data. Figures 5 to 8 are of what
+`stats` wrote; they look for data sets named vanilla, gra and distill-large.")]
 pub(crate) struct FiguresArgs {
     /// Trials (EXPERIMENT/VARIANT/seed-N) and experiments of the store [default: all].
     #[arg(value_name = "TRIAL|EXPERIMENT")]

@@ -1,6 +1,7 @@
 //! `init`, `schema`, `completions` and `man`: what the program has in itself: the files that are built in, written out
 //! to be changed, and what it says of its files and of itself, for editors, shells and `man`.
 
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -63,16 +64,20 @@ pub(crate) struct CompletionsArgs {
 
 pub(super) fn init(args: &InitArgs) -> Result<()> {
     let files = builtin::files();
-    let places = files.iter().map(|(path, _)| args.folder.join(path));
-    let mut there = places.filter(|path| path.symlink_metadata().is_ok());
-    if let Some(first) = there.next() {
+    // What an earlier `init` wrote is no obstacle: where one was cut off, the same command goes on.
+    let is_other = |path: &PathBuf, bytes: &[u8]| {
+        path.symlink_metadata().is_ok() && fs::read(path).ok().as_deref() != Some(bytes)
+    };
+    let places = files.iter().map(|(path, bytes)| (args.folder.join(path), bytes));
+    let mut there = places.filter(|(path, bytes)| is_other(path, bytes));
+    if let Some((first, _)) = there.next() {
         let more = match there.count() {
             0 => String::new(),
             more => format!(" (and {more} more)"),
         };
         let first = first.display();
         bail!(
-            "{first} is there already{more}, and nothing was written\nhint: name an empty folder"
+            "{first} is there already and differs{more}, and nothing was written\nhint: name another folder"
         );
     }
     for (path, bytes) in &files {
@@ -81,7 +86,8 @@ pub(super) fn init(args: &InitArgs) -> Result<()> {
     let mut out = terminal::stdout();
     writeln!(out, "{} files in {}", files.len(), args.folder.join("experiments").display())?;
     let here = args.folder == Path::new(".");
-    let change = if here { String::new() } else { format!("cd {} && ", args.folder.display()) };
+    let change =
+        if here { String::new() } else { format!("cd {} && ", terminal::shell_path(&args.folder)) };
     writeln!(out, "{change}gra-bench plan experiments/ablation.toml")?;
     Ok(())
 }

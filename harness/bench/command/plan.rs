@@ -12,14 +12,13 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use clap::Args;
 use gra_paper::grid;
 use serde::Serialize;
 
 use super::pretty;
 use crate::experiment::{Experiment, Experiments, Overrides};
-use crate::failure::bad_input;
 use crate::numbers::several;
 use crate::session::GlobalArgs;
 use crate::store::Store;
@@ -114,13 +113,13 @@ pub(crate) struct PlanArgs {
     #[command(flatten)]
     overrides: Overrides,
     /// Reply tokens per second to assume [default: what the store's finished chunks took].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = rate)]
     tokens_per_second: Option<f64>,
     /// Also say how many candidates of each variant a difference of so many points of acceptance takes.
     #[arg(long, value_name = "POINTS", value_parser = points)]
     detect: Option<f64>,
     /// Share of the candidates, from 0 to 1, that is expected to pass [default: of the experiment's own trials].
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
     acceptance: Option<f64>,
     /// Print JSON: an object, and a list of them for several seed sets.
     #[arg(long)]
@@ -133,11 +132,20 @@ fn points(text: &str) -> Result<f64, String> {
     points.ok_or_else(|| format!("`{text}` is no number of points from 0.01 to 100"))
 }
 
+/// Tokens per second, which time is divided by.
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate: &f64| rate.is_normal() && *rate > 0.0);
+    rate.ok_or_else(|| format!("`{text}` is no number above 0"))
+}
+
+/// A share of all candidates.
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| format!("`{text}` is no share from 0 to 1"))
+}
+
 /// The plan of each seed set, and the name of the experiment that they are of.
 pub(super) fn plans(args: &PlanArgs, global: &GlobalArgs) -> Result<(String, Vec<Plan>)> {
-    if args.acceptance.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
-        return Err(bad_input(anyhow!("--acceptance is a share from 0 to 1")));
-    }
     let experiments = Experiments::load(&args.experiment, &global.models, &args.overrides)?;
     let store = global.read_store_if_any()?;
     let plan = |experiment| Plan::new(experiment, store.as_ref(), global.results(), args);

@@ -22,7 +22,7 @@ use crate::{experiment, terminal};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   gra-bench reproduce --scale smoke               # half an hour of CPU time, with engines installed
-  gra-bench reproduce --scale paper --dry-run     # its commands and what they cost
+  gra-bench reproduce --scale paper --dry-run     # what it takes, with the paper's seed sets here
   gra-bench reproduce --scale laptop --only run,export
 
 It gives the commands that --dry-run lists, one after the other. What is finished is not done again,
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &ReproduceArgs, global: &GlobalArgs) -> Result<()> {
     let stop = stop_flag()?;
     let of = commands.len();
     for (number, command) in commands.iter().enumerate() {
-        terminal::say(&format!("[{} of {of}] gra-bench {}", number + 1, command.words.join(" ")));
+        terminal::say(&format!("[{} of {of}] gra-bench {}", number + 1, command.shown()));
         let status = command.start(global)?;
         if stop.load(Ordering::Relaxed) || status == Some(130) {
             terminal::say("to go on, give the same command again");
@@ -73,6 +73,12 @@ pub(crate) fn run(args: &ReproduceArgs, global: &GlobalArgs) -> Result<()> {
 }
 
 impl StageCommand {
+    /// Its words as a shell takes them.
+    fn shown(&self) -> String {
+        let words: Vec<String> = self.words.iter().map(|word| terminal::shell_word(word)).collect();
+        words.join(" ")
+    }
+
     /// Runs it, and gives its exit code; `None` where a signal ended it. A file gets the output of a command that
     /// succeeded: one that failed leaves the file as it was.
     fn start(&self, global: &GlobalArgs) -> Result<Option<i32>> {
@@ -147,8 +153,8 @@ fn price(
         return Ok(writeln!(out, "{document:#}")?);
     }
     for command in commands {
-        let into = command.into.as_ref().map(|path| format!(" > {}", path.display()));
-        writeln!(out, "gra-bench {}{}", command.words.join(" "), into.unwrap_or_default())?;
+        let into = command.into.as_ref().map(|path| format!(" > {}", terminal::shell_path(path)));
+        writeln!(out, "gra-bench {}{}", command.shown(), into.unwrap_or_default())?;
     }
     let ([few, many], [least, most], [from, to]) = (calls, tokens.map(|sum| sum / 1e6), hours);
     Ok(writeln!(

@@ -12,7 +12,7 @@ use super::plan::{Detectable, Recorded};
 use crate::calibration::CalibrationRecord;
 use crate::experiment::{Experiment, Experiments, Overrides};
 use crate::progress::Verbosity;
-use crate::session::{GlobalArgs, Session, results_argument};
+use crate::session::{GlobalArgs, Session};
 use crate::store::Store;
 use crate::suite::{self, SeedReport, Sweep};
 use crate::trial::Fingerprints;
@@ -101,9 +101,9 @@ pub(crate) fn ablation(args: &AblationArgs, global: &GlobalArgs) -> Result<()> {
     for excerpt in trail::excerpts(&reference.facts.candidates, &record.settings.method) {
         writeln!(out, "\n{excerpt}")?;
     }
-    let (id, results) = (&record.id, results_argument(global.results()));
-    writeln!(out, "\nNext:    gra-bench report {}{results}", id.experiment)?;
-    Ok(writeln!(out, "         gra-bench inspect {id} --outcome disputed{results}")?)
+    let (id, place) = (&record.id, global.place());
+    writeln!(out, "\nNext:    gra-bench report {}{place}", id.experiment)?;
+    Ok(writeln!(out, "         gra-bench inspect {id} --outcome disputed{place}")?)
 }
 
 /// Runs the trials of an experiment file and prints their tables; gives the trials of the first table.
@@ -133,7 +133,7 @@ fn run_trials(
             continue;
         }
         for report in reports {
-            report.print(experiment, results, &mut out)?;
+            report.print(experiment, results, &global.place(), &mut out)?;
         }
         over_seeds.map_or(Ok(()), |sweep| sweep.print(&mut out))?;
     }
@@ -157,6 +157,8 @@ pub(super) fn make(
     let (each, first, results) = (&experiments.each, &experiments.each[0], global.results());
     publish::check_writable(results)?;
     let store = Store::open(&global.store_path())?;
+    let held = each.iter().map(|experiment| publish::hold(&results.join(&experiment.name)));
+    let _held = held.collect::<Result<Vec<_>>>()?;
     // Before a model is loaded: a file that is missing would stop a run hours later.
     each.iter().try_for_each(|experiment| suite::check_files(experiment, &store))?;
     // What only shows how things work answers no question.

@@ -3,9 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use clap::Args;
-use gra_analysis::figure::plane::MOST_SETS;
 use gra_analysis::stats::measure::{MeasureTable, MeasureValue};
 use gra_analysis::stats::{Margins, Settings};
 use gra_llm::model_pool::{DEFAULT_CONTEXT, ModelPool, PoolModel};
@@ -89,7 +88,7 @@ pub(crate) struct StatsArgs {
     #[arg(long, value_name = "MODEL", requires = "judge")]
     second_judge: Option<String>,
     /// What divides a judge's high scores from others; the default is the paper's tau.
-    #[arg(long, value_name = "SCORE", default_value_t = 8.0)]
+    #[arg(long, value_name = "SCORE", default_value_t = 8.0, value_parser = super::score)]
     judge_threshold: f64,
     /// The model pool that encoder, scorer and judge come from [default:
     /// experiments/pools/demo.toml, and no diversity where its encoder is not here].
@@ -195,15 +194,7 @@ impl StatsArgs {
         let of_sheets = filled.filter(|_| self.sources.is_empty());
         let of_sheets = of_sheets.map(|filled| filled.trial.to_string());
         let named = self.sources.iter().chain(of_sheets.iter()).map(|source| Named::parse(source));
-        let named: Vec<Named> = named.collect::<Result<_>>().map_err(bad_input)?;
-        let count = named.len();
-        if self.map && count > MOST_SETS {
-            let hint = "hint: leave out --map, or some of them";
-            return Err(bad_input(anyhow!(
-                "a map shows at most {MOST_SETS} data sets, and these are {count}\n{hint}"
-            )));
-        }
-        Ok(named)
+        named.collect::<Result<_>>().map_err(bad_input)
     }
 
     /// What is made of embeddings. Without a pool of the user's, and without its own encoder, nothing.

@@ -31,12 +31,12 @@ enum StoreVerb {
         json: bool,
     },
     /// Copy what can be read of a damaged store into a new one.
-    #[command(after_help = "Example:
+    #[command(after_help = "Examples:
   gra-bench store salvage salvaged.db
   gra-bench run experiments/ablation.toml --store salvaged.db
 
-Replies that were saved are not asked again. A chunk of which a reply is lost is asked again as it was,
-and a trial of which facts are lost is finished by running its experiment again.")]
+Replies that were saved are not asked again. A chunk of which a reply is lost is asked again as it
+was, and a trial of which facts are lost is finished by running its experiment again.")]
     Salvage {
         /// The new store; no file may be there.
         #[arg(value_name = "NEW")]
@@ -60,10 +60,11 @@ pub(crate) fn run(args: &StoreArgs, global: &GlobalArgs) -> Result<()> {
             let survey = store::check(&path)?;
             print(*json, if *json { pretty(&survey)? } else { text(&survey, &path)? })?;
             // After the survey is printed: the exit code tells scripts, the text people.
-            let path = path.display();
             if !survey.is_sound() {
+                let word = terminal::shell_path(&path);
                 bail!(
-                    "the store {path} is damaged\nhint: gra-bench store salvage NEW --store {path}"
+                    "the store {} is damaged\nhint: gra-bench store salvage NEW --store {word}",
+                    path.display()
                 );
             }
             Ok(())
@@ -110,6 +111,9 @@ fn text(survey: &Survey, path: &Path) -> Result<String> {
     for line in &survey.sqlite {
         writeln!(text, "  {line}")?;
     }
+    for note in &survey.notes {
+        writeln!(text, "\n{note}")?;
+    }
     Ok(text)
 }
 
@@ -132,7 +136,7 @@ fn next_steps(salvaged: &Salvaged, new: &Path) -> Result<String> {
     }
     if salvaged.survey.trials.iter().any(|trial| !trial.lost.is_empty()) {
         let what = "trials that are not whole: run their experiments again with --store";
-        writeln!(text, "{what} {}", new.display())?;
+        writeln!(text, "{what} {}", terminal::shell_path(new))?;
     }
     Ok(text)
 }

@@ -20,7 +20,8 @@ use crate::failure::bad_input;
 use crate::overwrite::WouldOverwrite;
 use crate::pool_files::Servers;
 use crate::progress::Verbosity;
-use crate::session::{GlobalArgs, results_argument};
+use crate::session::GlobalArgs;
+use crate::terminal::shell_path;
 use crate::trial::running::CompletedTrial;
 use crate::{builtin, report, terminal, trail};
 use gra_files::write_atomic;
@@ -143,8 +144,7 @@ impl SynthArgs {
             demonstration: !has_servers && builtin::is_demonstration_pool(pool),
             name,
         };
-        let command =
-            format!("gra-bench run {}{}", file.display(), results_argument(global.results()));
+        let command = format!("gra-bench run {}{}", shell_path(&file), global.place());
         if written.write(file.clone(), made.text(&command).as_bytes())? {
             said.push(format!("{}: written anew from this command", file.display()));
         }
@@ -196,7 +196,7 @@ impl SynthArgs {
     /// Writes the data set and the report, and says what came out.
     fn finish(&self, trial: &CompletedTrial, global: &GlobalArgs) -> Result<()> {
         let (record, candidates) = (&trial.record, &trial.facts.candidates);
-        let named = self.out.display().to_string();
+        let named = shell_path(&self.out);
         let accepted = export::check_samples(&record.id, candidates, &named)?;
         let mut files = Vec::new();
         let extent = Extent::whole(TrainingFormat::value_variants());
@@ -233,14 +233,15 @@ impl SynthArgs {
         for excerpt in trail::excerpts(candidates, &record.settings.method) {
             writeln!(out, "\n{excerpt}")?;
         }
+        let place = global.place_beside(&self.out.join("results"));
         writeln!(out)?;
         // A title stands before the first line alone.
         for (title, file) in once("Files:").chain(repeat("")).zip(files.iter().chain([&page])) {
             writeln!(out, "{title:<8} {}", file.display())?;
         }
-        writeln!(out, "Next:    gra-bench inspect {named} --outcome disputed")?;
-        writeln!(out, "         gra-bench rescore {named} --tau 7:9:0.5")?;
-        Ok(writeln!(out, "         gra-bench ablation --like {named}")?)
+        writeln!(out, "Next:    gra-bench inspect {named} --outcome disputed{place}")?;
+        writeln!(out, "         gra-bench rescore {named} --tau 7:9:0.5{place}")?;
+        Ok(writeln!(out, "         gra-bench ablation --like {named}{place}")?)
     }
 }
 

@@ -8,9 +8,10 @@ use anyhow::{Context, Result};
 use gra_analysis::figure::Figure;
 use gra_paper::benchmarks::PAPERS_PROTOCOL;
 use gra_paper::claims::{self, Finding, Measurement};
-use gra_paper::{Benchmark, Kind, Reference, exact};
+use gra_paper::{Benchmark, DataSource, Kind, Reference, exact};
 
 use super::{ReportSubject, SeedResults};
+use crate::benchmark_scores::DataSubject;
 use crate::comparison;
 use crate::gallery::{self, FigureKind, GalleryEntry, Sources};
 use crate::html::{Html, table};
@@ -163,28 +164,37 @@ pub(super) fn cards(figures: &[Figure]) -> Html {
     Html::element("div", "figures", &figures.iter().map(card).collect())
 }
 
-/// What models that were trained on data sets score on the paper's benchmarks, a row for each of `benchmarks.csv`;
-/// nothing where none was scored.
+/// What models that were trained on an experiment's data score on the paper's benchmarks: of the rows of `benchmarks.csv`,
+/// those of its seed set and its variants, and of the seed set as it is. How many are of other data is said; nothing
+/// where none was scored.
 ///
 /// # Errors
 /// When `benchmarks.csv` is damaged.
-pub(super) fn trained(results: &Path) -> Result<Html> {
+pub(super) fn trained(subject: &ReportSubject, results: &Path) -> Result<Html> {
     let benchmarks = measured::benchmarks(results)?;
     if benchmarks.is_empty() {
         return Ok(Html::default());
     }
+    let own: Vec<DataSubject> =
+        subject.trials().map(|(trial, _)| trial.record.subject(&[])).collect();
+    let is_own = |seed: &str, source: &str| {
+        let is_vanilla = source == DataSource::Vanilla.id();
+        own.iter().any(|own| own.seed_dataset == seed && (own.data_source == source || is_vanilla))
+    };
     let head = ["Base model", "trained on", "scored by", "#trainings"].map(str::to_owned);
     let head = head.into_iter().chain(Benchmark::ALL.map(|one| format!("#{}", one.title())));
     let data = |source: &str, seed: &str, round: Option<u8>| match round {
         Some(round) => format!("{source}, round {round} ({seed})"),
         None => format!("{source} ({seed})"),
     };
-    let of_paper = benchmarks.models().filter_map(|model| {
+    let of_paper = benchmarks.models().filter(|model| is_own(model.seed.id(), model.source.id()));
+    let of_paper = of_paper.filter_map(|model| {
         let data = data(model.source.title(), model.seed.title(), model.round);
         let names = [model.base.title().to_owned(), data, PAPERS_PROTOCOL.to_owned()];
         Some((names, benchmarks.of(model)?))
     });
-    let others = benchmarks.others().map(|(model, scores)| {
+    let others = benchmarks.others().filter(|(model, _)| is_own(&model.seed, &model.source));
+    let others = others.map(|(model, scores)| {
         let data = data(&model.source, &model.seed, model.round);
         ([model.base.clone(), data, model.protocol.clone()], scores)
     });
@@ -197,12 +207,23 @@ pub(super) fn trained(results: &Path) -> Result<Html> {
             .map(|score| or_missing(score, |score| format!("{:.2}", exact::to_f64(score.mean))));
         names.into_iter().chain([trainings.unwrap_or_default().to_string()]).chain(values)
     });
+    let rows: Vec<_> = rows.collect();
+    let all = benchmarks.models().count() + benchmarks.others().count();
+    let elsewhere = match all - rows.len() {
+        0 => String::new(),
+        1 => "One model was trained on other data, by its names in <code>benchmarks.csv</code>. "
+            .to_owned(),
+        n => format!(
+            "{n} models were trained on other data, by their names in <code>benchmarks.csv</code>. "
+        ),
+    };
     let caption = "Per cent, the mean over trainings; an average needs all ten benchmarks";
-    let hint = Html::trusted(
-        "<p class=\"hint\"><code>gra-bench tables</code> has them beside the paper's, with numbers of items, intervals, the spread \
-         between trainings and differences to GRA's data.</p>\n",
-    );
-    Ok(Html::from_iter([table(caption, head.chain(["#AVG".to_owned()]), rows), hint]))
+    let hint = Html::trusted(format!(
+        "<p class=\"hint\">{elsewhere}<code>gra-bench tables</code> has all beside the paper's, with numbers of items, \
+         intervals, the spread between trainings and differences to GRA's data.</p>\n"
+    ));
+    let shown = (!rows.is_empty()).then(|| table(caption, head.chain(["#AVG".to_owned()]), rows));
+    Ok(shown.into_iter().chain([hint]).collect())
 }
 
 /// Verdicts, however far off, in the order in which they are counted, and how a sentence says them of several.

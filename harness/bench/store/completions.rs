@@ -281,10 +281,7 @@ impl Store {
                 chunk.id
             ],
         )?;
-        transaction.commit().context(
-            "cannot store the replies of a chunk\nhint: is the disk full? Everything before this \
-             chunk is safe; the same command goes on from there",
-        )
+        transaction.commit().context("cannot store the replies of a chunk")
     }
 
     /// What the finished chunks of a stage have cost, over all models; `None` when there are none.

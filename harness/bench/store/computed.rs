@@ -93,7 +93,7 @@ impl Store {
                 .prepare_cached("INSERT OR IGNORE INTO embedding (key, vector) VALUES (?, ?)")?
                 .execute(params![key(encoder, text), bytes])?;
         }
-        transaction.commit().context("cannot store embeddings\nhint: is the disk full?")
+        transaction.commit().context("cannot store embeddings")
     }
 
     /// The stored score under a key ([`gra_llm::key::score_key`]).
@@ -136,7 +136,7 @@ impl Store {
                     score.truncated
                 ])?;
         }
-        transaction.commit().context("cannot store scores\nhint: is the disk full?")
+        transaction.commit().context("cannot store scores")
     }
 }
 

@@ -59,6 +59,59 @@ CREATE TABLE candidate (
     PRIMARY KEY (trial, id)) WITHOUT ROWID;
 ";
 
+/// Refuses what is there and is no file: opening a pipe would wait for its other end.
+pub(super) fn check_kind(path: &Path) -> Result<()> {
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => {
+            bail!("{} is no file, and so no store\nhint: name a file with --store", path.display())
+        }
+        // What cannot be asked is told by what opens it.
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a place for a new store beside which something of an earlier one lies: SQLite would take it for the new one's,
+/// and write its pages over those.
+pub(super) fn check_is_free(path: &Path) -> Result<()> {
+    let remains = ["-wal", "-journal"].map(|ending| beside(path, ending));
+    match remains.iter().find(|path| !is_empty(path)) {
+        None => Ok(()),
+        Some(remains) => bail!(
+            "there is no store at {}, but {} is there, which a run that was killed left of one\n\
+             hint: put that store back, or remove what is left of it",
+            path.display(),
+            remains.display()
+        ),
+    }
+}
+
+/// Says that what was committed last is not there: of a store in WAL mode that was copied alone, from under a run or after
+/// one was killed.
+pub(super) fn missing_wal(path: &Path) -> Result<Option<String>> {
+    let (header, _) = check_magic(path)?;
+    let wal = beside(path, "-wal");
+    Ok((is_in_wal_mode(&header) && !wal.exists()).then(|| {
+        format!(
+            "{} is not beside it, as if the store had been copied without it from a run: what that run committed \
+             last is then missing",
+            wal.display()
+        )
+    }))
+}
+
+/// What SQLite's header says of how changes are written.
+fn is_in_wal_mode(header: &[u8]) -> bool {
+    header[18..20].contains(&2)
+}
+
+/// Whether SQLite can read a store and make or mend nothing for it: nothing was left half written, and what it keeps
+/// beside a file in WAL mode is there.
+pub(super) fn can_be_read_in_place(path: &Path) -> Result<bool> {
+    let (header, _) = check_magic(path)?;
+    let has_its_files = || ["-wal", "-shm"].iter().all(|ending| beside(path, ending).exists());
+    Ok(is_empty(&beside(path, "-journal")) && (!is_in_wal_mode(&header) || has_its_files()))
+}
+
 /// Refuses a file that is none of SQLite's, or is shorter than it says.
 pub(super) fn check_header(path: &Path) -> Result<()> {
     let (header, length) = check_magic(path)?;
@@ -78,6 +131,7 @@ pub(super) fn check_header(path: &Path) -> Result<()> {
 
 /// Refuses a file that does not begin as one of SQLite's does, and returns its header and its length.
 pub(super) fn check_magic(path: &Path) -> Result<(Vec<u8>, u64)> {
+    check_kind(path)?;
     let read = || -> std::io::Result<(Vec<u8>, u64)> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use gra_files::remove_if_any;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::types::Value;
 use serde::Serialize;
 
 use super::survey::{self, Gap, StoreTable, SurveyedRow};
-use super::{create, file, read_only};
+use super::{create, file, reading};
 use crate::trial::TrialId;
 
 /// Most complaints of SQLite, and most rows of a table, that are listed.
@@ -28,6 +29,8 @@ pub struct Survey {
     pub tables: Vec<TableState>,
     /// Its trials, by name.
     pub trials: Vec<TrialState>,
+    /// What may be missing although all that is there is sound.
+    pub notes: Vec<String>,
 }
 
 /// What can be read of a table.
@@ -93,6 +96,7 @@ pub fn salvage(path: &Path, new: &Path) -> Result<Salvaged> {
     if new.exists() {
         bail!("{} is there already\nhint: name a file that is not", new.display());
     }
+    file::check_is_free(new)?;
     // A salvage that breaks off leaves no file that looks like a store.
     let part = file::beside(new, ".part");
     let salvaged = copy(path, &part)
@@ -106,8 +110,9 @@ pub fn salvage(path: &Path, new: &Path) -> Result<Salvaged> {
 }
 
 fn copy(path: &Path, new: &Path) -> Result<Salvaged> {
-    if new.exists() {
-        std::fs::remove_file(new)?;
+    // Of a salvage that was killed.
+    for ending in ["", "-journal"] {
+        remove_if_any(&file::beside(new, ending))?;
     }
     create(new)?;
     let mut target = Connection::open(new)?;
@@ -137,15 +142,14 @@ fn copy(path: &Path, new: &Path) -> Result<Salvaged> {
 
 fn survey(path: &Path, visit: &mut dyn FnMut(SurveyedRow<'_>) -> Result<()>) -> Result<Survey> {
     file::check_magic(path)?;
-    let open = || -> rusqlite::Result<Connection> {
-        let db = read_only(path)?;
+    let (db, _copy) = reading::open(path)?;
+    let prepare = || -> rusqlite::Result<()> {
         // Without it SQLite opens no file that is shorter than its header says.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, true)?;
         // Damaged cells are then an error instead of nonsense.
-        db.pragma_update(None, "cell_size_check", true)?;
-        Ok(db)
+        db.pragma_update(None, "cell_size_check", true)
     };
-    let db = open().with_context(|| format!("cannot open the store {}", path.display()))?;
+    prepare().with_context(|| format!("cannot open the store {}", path.display()))?;
     file::check_tables(&db, path)?;
     let mut tables = Vec::new();
     let mut trials: BTreeMap<i64, TrialState> = BTreeMap::new();
@@ -193,7 +197,8 @@ fn survey(path: &Path, visit: &mut dyn FnMut(SurveyedRow<'_>) -> Result<()>) -> 
     let mut trials: Vec<TrialState> = trials.into_values().collect();
     // The finished one first where a name has two.
     trials.sort_by(|a, b| (&a.trial, !a.finished).cmp(&(&b.trial, !b.finished)));
-    Ok(Survey { sqlite: integrity(&db), tables, trials })
+    let notes = file::missing_wal(path)?.into_iter().collect();
+    Ok(Survey { sqlite: integrity(&db), tables, trials, notes })
 }
 
 /// What SQLite itself says of the file's pages.

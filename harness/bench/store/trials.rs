@@ -185,7 +185,9 @@ impl Store {
                 finished: row.get(5)?,
             })
         })?;
-        rows.collect::<rusqlite::Result<_>>().with_context(|| self.damaged("the list of trials"))
+        let cannot =
+            || format!("cannot read the list of trials of the store {}", self.path.display());
+        rows.collect::<rusqlite::Result<_>>().with_context(cannot)
     }
 
     /// Whether a round of a trial is on record.
@@ -223,8 +225,9 @@ impl Store {
         let rows = find.query_map([trial], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut candidates: Vec<Candidate> = Vec::new();
         for row in rows {
-            let (id, facts): (String, String) =
-                row.with_context(|| self.damaged_in("the list of candidates", trial))?;
+            let (id, facts): (String, String) = row.with_context(|| {
+                format!("cannot read the candidates of {}", self.name_of(trial))
+            })?;
             candidates.push(self.facts(&facts, format_args!("candidate {id}"), trial)?);
         }
         // As text, r10-00000 would come before r2-00000.
@@ -357,12 +360,19 @@ impl Store {
 
     /// Says that something of a trial cannot be read, and what to type.
     fn damaged_in(&self, what: impl fmt::Display, trial: i64) -> String {
+        self.damaged(format_args!("{what} of {}", self.name_of(trial)))
+    }
+
+    /// A trial in words, by its row.
+    fn name_of(&self, trial: i64) -> String {
         let select =
             "SELECT experiment || '/' || variant || '/seed-' || seed FROM trial WHERE id = ?";
         // Best effort: the table of trials may be damaged as well.
         let name = self.db.query_row(select, [trial], |row| row.get(0));
-        let name = name.unwrap_or_else(|_| format!("in row {trial}"));
-        self.damaged(format_args!("{what} of trial {name}"))
+        name.map_or_else(
+            |_| format!("trial in row {trial}"),
+            |name: String| format!("trial {name}"),
+        )
     }
 }
 

@@ -197,7 +197,7 @@ impl TrialSelection {
         if experiments.is_empty() {
             anyhow!("{said}: no trial was begun yet")
         } else if trials_of.is_empty() {
-            anyhow!("{said}\nhint: its experiments are {}", listed(experiments))
+            anyhow!("{said}\nhint: the store's experiments are {}", listed(experiments))
         } else {
             anyhow!("{said}\nhint: it has {}", listed(trials_of))
         }

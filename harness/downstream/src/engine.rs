@@ -221,6 +221,7 @@ impl EngineProcess {
     }
 
     /// Asks its group to end, waits, and kills what is left.
+    #[cfg(unix)]
     fn end(&mut self) {
         if matches!(self.child.try_wait(), Ok(Some(_))) {
             // Its children may outlive it: vLLM's worker does.
@@ -236,7 +237,15 @@ impl EngineProcess {
         let _ = self.child.wait();
     }
 
+    /// Kills it. Systems other than Unix have no groups that a signal reaches.
+    #[cfg(not(unix))]
+    fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Sends a signal to the program's group, which has its id until its last process is gone.
+    #[cfg(unix)]
     #[expect(unsafe_code, reason = "the system's kill, of a group that we made")]
     fn signal(&self, signal: libc::c_int) {
         if let Ok(group) = libc::pid_t::try_from(self.child.id()) {

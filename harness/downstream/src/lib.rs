@@ -17,9 +17,13 @@ pub mod training;
 
 /// The values of JSON lines; blank lines are passed over. An error begins with its line, from 1.
 pub(crate) fn json_rows(text: &str) -> Result<Vec<serde_json::Value>, String> {
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let read = |(at, line)| {
-        serde_json::from_str(line).map_err(|error| format!("line {}: {error}", at + 1))
+    let read = |(number, line)| {
+        serde_json::from_str(line).map_err(|error| format!("line {number}: {error}"))
     };
-    lines.map(read).collect()
+    filled_lines(text).map(read).collect()
+}
+
+/// The lines that are not blank, with their numbers from 1.
+pub(crate) fn filled_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty())
 }

@@ -48,12 +48,26 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     };
     let write = || -> io::Result<()> {
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+            make_folder(folder)?;
         }
         write_atomically(path, fill, |error| error)
     };
     write().map_err(|error| {
         io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display()))
+    })
+}
+
+/// Makes a folder and those that it is in, where they are missing.
+///
+/// # Errors
+/// When one of them cannot be made; where a file has its name, the message says so.
+pub fn make_folder(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder).map_err(|error| {
+        let file = folder.ancestors().find(|path| path.is_file());
+        file.map_or(error, |file| {
+            let message = format!("{} is a file, and no folder", file.display());
+            io::Error::new(io::ErrorKind::NotADirectory, message)
+        })
     })
 }
 
@@ -103,7 +117,8 @@ mod tests {
         let blocker = folder.path().join("file");
         fs::write(&blocker, "").unwrap();
         let error = write_atomic(&blocker.join("below.txt"), b"x").unwrap_err();
-        assert!(error.to_string().contains("below.txt"), "{error}");
+        let error = error.to_string();
+        assert!(error.contains("below.txt") && error.contains("file is a file, and no"), "{error}");
     }
 
     #[test]

@@ -222,6 +222,10 @@ fn shares(canvas: &mut Canvas<'_>, area: Area, rows: &[Row]) -> Drawn {
 const PLANE: f64 = 320.0;
 /// Right of the plane: names and what they stand for.
 const LABELS: f64 = 200.0;
+/// Radius of a point.
+const DISC: f64 = 4.2;
+/// What of a point at the same place shows around it.
+const RING: f64 = 2.6;
 
 /// A variant.
 #[derive(Clone, Debug)]
@@ -311,12 +315,19 @@ fn draw_plane(canvas: &mut Canvas<'_>, area: Area, points: &[Point]) -> Drawn {
         canvas.path([(from.0 + 6.0, from.1), (plot.right() + 4.0, *label)], palette::LINE, 0.8)?;
     }
     let colors = palette::of_names(points.iter().map(|point| point.name));
-    for (label, point) in labels.iter().zip(&order) {
+    for (drawn, (label, point)) in labels.iter().zip(&order).enumerate() {
         // Colours go by the order of the variants, which is not that of the judge's means.
         let number = points.iter().position(|other| std::ptr::eq(other, *point)).unwrap_or(0);
         let color = colors[number];
         whisker(canvas, y, x.at(point.cost), point.judge, color)?;
-        canvas.disc(place(point), 4.2, color)?;
+        // Of discs at one place each shows as a ring around the next: none hides another.
+        let is_hidden = |other: &&&Point| {
+            let (here, there) = (place(point), place(other));
+            (here.0 - there.0).hypot(here.1 - there.1) < DISC / 2.0
+        };
+        let hiding = order[drawn + 1..].iter().filter(is_hidden).count();
+        let rings = u32::try_from(hiding).map_or(0.0, f64::from);
+        canvas.disc(place(point), DISC + RING * rings, color)?;
         let text = format!("{} {:.2}", point.name, point.value);
         let letters = name.colored(color);
         canvas.text(&letters.cut(&text, LABELS - 12.0), (plot.right() + 8.0, *label), letters)?;
@@ -390,6 +401,11 @@ mod tests {
         let figure = cost_and_quality("ablation, run seed 42", &variants).unwrap();
         assert_eq!(figure.collisions(), [""; 0]);
         assert!(names.iter().all(|name| figure.svg.contains(&format!("{name} 7.00"))));
+        // Seven at one place: seven radii, the largest below.
+        let radii: Vec<&str> =
+            figure.svg.split(" r=\"").skip(1).filter_map(|part| part.split('"').next()).collect();
+        let distinct: std::collections::BTreeSet<&&str> = radii.iter().collect();
+        assert!(distinct.len() >= names.len(), "{radii:?}");
         assert!(figure.svg.contains("1 without judged samples"), "{}", figure.svg);
         assert!(cost_and_quality("t", &variants[8..]).is_err());
     }

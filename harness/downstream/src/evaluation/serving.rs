@@ -168,11 +168,20 @@ impl Served {
     }
 }
 
+/// What of a path makes it no model.
+fn why_no_model(path: &Path) -> &'static str {
+    if path.exists() {
+        "it is another file, or lacks what a model has"
+    } else {
+        "there is no such file or folder"
+    }
+}
+
 /// A model cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServingError {
     /// A path is no model.
-    #[error("{} is no model: neither a .gguf file nor a folder with a config.json\nhint: give a path, or --url for a server that is there", .0.display())]
+    #[error("{} is no model: {}\nhint: give the path of a .gguf file or of a folder with a config.json, or --url for a server that is there", .0.display(), why_no_model(.0))]
     NoModel(PathBuf),
     /// The server's engine is not installed.
     #[error(transparent)]

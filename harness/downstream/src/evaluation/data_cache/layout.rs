@@ -14,7 +14,7 @@ use gra_paper::Benchmark;
 use serde_json::{Value, json};
 
 use super::{DATA, DataCache};
-use crate::json_rows;
+use crate::{filled_lines, json_rows};
 
 /// MBPP's tasks before the first one that is scored; the configuration's prompt has its own copies of three of them.
 const MBPP_BEFORE: usize = 10;
@@ -40,6 +40,8 @@ impl LayoutError {
 /// The items of a file, each with its line.
 struct Items {
     file: PathBuf,
+    /// The line of each row, from 1: blank lines hold none.
+    lines: Vec<usize>,
     rows: Vec<Value>,
 }
 
@@ -58,7 +60,8 @@ impl Items {
         let Some(file) = file else { return Ok(None) };
         let text = std::fs::read_to_string(&file).map_err(LayoutError::from_io(&file))?;
         let rows = json_rows(&text).map_err(|problem| LayoutError::of_item(&file, &problem))?;
-        Ok(Some(Self { file, rows }))
+        let lines = filled_lines(&text).map(|(number, _)| number).collect();
+        Ok(Some(Self { file, lines, rows }))
     }
 
     /// Reads something of every row; `None` is an item that lacks `wanted`.
@@ -67,12 +70,11 @@ impl Items {
         wanted: &str,
         read: impl Fn(&Value) -> Option<T>,
     ) -> Result<Vec<T>, LayoutError> {
-        let lacks = |index: usize| {
-            let problem = format!("line {}: an item has {wanted}", index + 1);
-            LayoutError::of_item(&self.file, &problem)
+        let lacks = |line: usize| {
+            LayoutError::of_item(&self.file, &format!("line {line}: an item has {wanted}"))
         };
-        let rows = self.rows.iter().enumerate();
-        rows.map(|(index, row)| read(row).ok_or_else(|| lacks(index))).collect()
+        let rows = self.lines.iter().zip(&self.rows);
+        rows.map(|(&line, row)| read(row).ok_or_else(|| lacks(line))).collect()
     }
 }
 
@@ -281,10 +283,10 @@ mod tests {
         let cache = DataCache { folder: folder.path().join("cache") };
         let error = lay_out(folder.path(), &cache).unwrap_err().to_string();
         assert!(error.contains("holds no benchmark"), "{error}");
-        std::fs::write(folder.path().join("bbh.jsonl"), "{\"task\": \"snarks\"}\n").unwrap();
+        std::fs::write(folder.path().join("bbh.jsonl"), "\n{\"task\": \"snarks\"}\n").unwrap();
         let error = lay_out(folder.path(), &cache).unwrap_err().to_string();
         assert!(
-            error.ends_with("bbh.jsonl, line 1: an item has task, input and target"),
+            error.ends_with("bbh.jsonl, line 2: an item has task, input and target"),
             "{error}"
         );
     }
