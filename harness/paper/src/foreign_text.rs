@@ -4,6 +4,7 @@
 //! Parquet and JSON files keep texts as they are.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 /// Whether a terminal acts on a character: controls, and those that override, embed or isolate the
@@ -11,6 +12,24 @@ use std::io::{self, Write};
 fn controls_terminal(c: char) -> bool {
     (c.is_control() && !matches!(c, '\n' | '\t'))
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// JSON with an escape for every character that a terminal acts on: within JSON such characters stand in strings only,
+/// where the escape means the same.
+#[must_use]
+pub fn plain_json(json: &str) -> Cow<'_, str> {
+    if !json.contains(controls_terminal) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len() + 8);
+    for c in json.chars() {
+        if controls_terminal(c) {
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// The text with an escape such as `\u{1b}` for every character that a terminal acts on.
@@ -34,14 +53,20 @@ fn escaped(text: &str, is_bad: fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// A field of a CSV: plain, except that carriage returns stay, and with an apostrophe before what a
+/// The text for a page or a file: plain, except that carriage returns stay, which are line ends there.
+#[must_use]
+pub fn legible(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| controls_terminal(c) && c != '\r')
+}
+
+/// A field of a CSV: legible, and with an apostrophe before what a
 /// spreadsheet would run. Numbers are not changed.
 fn field(text: &str) -> Cow<'_, str> {
-    let plain = escaped(text, |c| controls_terminal(c) && c != '\r');
+    let plain = legible(text);
     // Spreadsheets also run what begins with the full-width forms of these signs. A sign alone, and numbers with
     // one, are harmless and stay as they are.
     let is_formula = plain.starts_with([
-        '=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+        '=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
     ]) && plain.chars().nth(1).is_some()
         && !plain.split_whitespace().all(|word| word.parse::<f64>().is_ok());
     if is_formula { Cow::Owned(format!("'{plain}")) } else { plain }
@@ -102,6 +127,7 @@ mod tests {
             ("-2+3", "'-2+3"),
             ("+1 more", "'+1 more"),
             ("\t=1+1", "'\t=1+1"),
+            ("\n=1+1", "'\n=1+1"),
             ("\u{ff1d}1+1", "'\u{ff1d}1+1"),
             ("- a list item", "'- a list item"),
             ("-12.5", "-12.5"),
@@ -122,6 +148,8 @@ mod tests {
         assert_eq!(plain(text), expected);
         assert_eq!(field(text), expected);
         assert_eq!((plain("a\r\nb"), field("a\r\nb")), ("a\\u{d}\nb".into(), "a\r\nb".into()));
+        let json = "{\"text\": \"a\u{9b}2J\u{202e}b\"}\n";
+        assert_eq!(plain_json(json), "{\"text\": \"a\\u009b2J\\u202eb\"}\n");
         let mut csv = CsvWriter::from_writer(Vec::new());
         csv.write_record(["id", "text"]).unwrap();
         csv.write_record(["=1", "two\nlines, \u{202e}\""]).unwrap();
