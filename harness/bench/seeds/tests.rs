@@ -269,10 +269,10 @@ CSV: 2 records
     // Without a closing quote the rest of the file would pass for one long answer.
     check(
         "a.csv",
-        "instruction,output\nOne,1\nTwo,\"2\nThree,3\n",
+        "instruction,output\n\"One, please\",1\nTwo,\"2\nThree,3\n",
         r#"
 CSV: 2 records
-0 "One" -> "1"
+0 "One, please" -> "1"
 - record 1 (line 3): its quote is never closed, so it runs to the end of the file"#,
     );
     check(
@@ -282,6 +282,38 @@ CSV: 2 records
 CSV: 1 records
 0 "Go" [Coding ["go", "chess"] "A task"]"#,
     );
+}
+
+#[test]
+fn quotes_close_cells_or_are_text() {
+    for (rows, expected) in [
+        // Around cells.
+        (
+            "\"One\",1\n\"Say \"\"hi\"\", now\",\"2\n2\"\n",
+            &["\"One\" -> \"1\"", "\"Say \\\"hi\\\", now\" -> \"2\\n2\""][..],
+        ),
+        // Text: every line is a row without them, and with them rows would run together.
+        ("\"One\" is,1\nTwo,2\n", &["\"\\\"One\\\" is\" -> \"1\"", "\"Two\" -> \"2\""]),
+        (
+            "\"One,1\nTwo,2\n\"Three,3\n",
+            &["\"\\\"One\" -> \"1\"", "\"Two\" -> \"2\"", "\"\\\"Three\" -> \"3\""],
+        ),
+        ("5\" pipe,1\n6\" pipe,2\n", &["\"5\\\" pipe\" -> \"1\"", "\"6\\\" pipe\" -> \"2\""]),
+        // Both: what ran together is told, with its lines.
+        (
+            "\"One, please\",1\n\"Two,2\nThree,3\n\"Four,4\nFive,5\n",
+            &["\"One, please\" -> \"1\"", "\"Five\" -> \"5\""],
+        ),
+    ] {
+        let text = outcome("a.csv", format!("instruction,output\n{rows}"), &LoadOptions::default());
+        let is_item = |line: &&str| line.starts_with(|c: char| c.is_ascii_digit());
+        let items = text.lines().skip(1).filter(is_item).map(|line| &line[2..]);
+        assert_eq!(items.collect::<Vec<_>>(), expected, "{text}");
+        let is_told = text.contains(
+            "- record 1 (line 3): text follows the closing quote of a cell, in 3 line(s)",
+        );
+        assert_eq!(is_told, rows.starts_with("\"One, please"), "{text}");
+    }
 }
 
 /// Three records with every kind of column that is read.

@@ -10,6 +10,21 @@ fn error_texts() {
         cannot use no/such.json as a seed set: No such file or directory (os error 2)
         hint: check the path: ls -l no/such.json
         ");
+    let folder = tempfile::tempdir().unwrap();
+    let shown =
+        |error: SeedError| error.to_string().replace(folder.path().to_str().unwrap(), "sets");
+    insta::assert_snapshot!(shown(load(folder.path(), &plain).unwrap_err()), @"
+        cannot use sets as a seed set: it is a folder
+        hint: name a file of it: ls sets
+        ");
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    for name in ["README.md", "data/train-0.parquet", "data/train-1.parquet"] {
+        std::fs::write(folder.path().join(name), "x").unwrap();
+    }
+    insta::assert_snapshot!(shown(load(folder.path(), &plain).unwrap_err()), @"
+        cannot use sets as a seed set: it is a folder
+        hint: name one of its 2 files, such as sets/data/train-0.parquet; parts of one data set have to be put together first (JSON Lines with cat)
+        ");
     insta::assert_snapshot!(text("empty.json", b" \n"), @"
         cannot use empty.json as a seed set: it has no records
         hint: a seed set needs at least one record with an instruction
@@ -70,4 +85,21 @@ fn error_texts() {
         `question` does not say which field has which name
         hint: write FIELD=NAME, for example instruction=prompt; FIELD is one of instruction, input, output, conversations, system, history, domain, summary, keywords
         ");
+}
+
+/// Files that are no tables, by their first bytes: each is named for what it is.
+#[test]
+fn files_of_other_kinds_are_named() {
+    let mut tar = vec![b'a'; 512];
+    tar[257..262].copy_from_slice(b"ustar");
+    for (bytes, what) in [
+        (&b"\xff\xff\xff\xff\x10\0\0\0"[..], "an Arrow stream"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "an old Excel workbook"),
+        (b"\x80\x04\x95", "a Python pickle"),
+        (&tar, "a tar archive"),
+        (b"GGUF\x03", "a model"),
+    ] {
+        let error = outcome("a.bin", bytes, &LoadOptions::default());
+        assert!(error.contains(&format!("it is {what}\nhint: ")), "{error}");
+    }
 }
