@@ -177,6 +177,9 @@ impl SkipReason {
             Self::TextAfterQuote { .. } | Self::OpenQuote => {
                 "put double quotes around a cell that holds any, and write each of them twice".to_owned()
             }
+            Self::BadTurn { .. } => {
+                "write each turn as {\"role\": \"user\", \"content\": \"..\"}; --role names who speaks under a role".to_owned()
+            }
             Self::CutCells { .. } => {
                 "fetch the data set's own file, which is whole: its Parquet, say".to_owned()
             }

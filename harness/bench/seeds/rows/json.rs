@@ -125,14 +125,16 @@ pub(super) fn nested<'a>(text: &'a str, mapping: &FieldMapping) -> Result<Option
 fn is_list(text: &str, mapping: &FieldMapping) -> bool {
     let Some(inner) = text.strip_prefix('[') else { return false };
     let first = serde_json::Deserializer::from_str(inner).into_iter::<&RawValue>().next();
-    first.is_some_and(|first| first.is_ok_and(|raw| is_record(raw.get(), mapping)))
+    let is_one = |text: &str| {
+        // A record may be its turns alone.
+        is_record(text, mapping) || serde_json::from_str(text).is_ok_and(|it| is_turn_list(&it))
+    };
+    first.is_some_and(|first| first.is_ok_and(|raw| is_one(raw.get())))
 }
 
-/// Whether a JSON text is an object with an instruction or a conversation, or with one around it; or a list of turns.
+/// Whether a JSON text is an object with an instruction or a conversation, or with one around it.
 fn is_record(text: &str, mapping: &FieldMapping) -> bool {
-    let Ok(Fields { fields, .. }) = serde_json::from_str(text) else {
-        return serde_json::from_str(text).is_ok_and(|turns| is_turn_list(&turns));
-    };
+    let Ok(Fields { fields, .. }) = serde_json::from_str(text) else { return false };
     let is_around =
         |(mark, inner): (&str, &str)| fields.contains_key(mark) && fields.contains_key(inner);
     mapping.key(Field::Instruction, &fields).is_some()
