@@ -146,6 +146,11 @@ impl Fault {
         let import =
             |options: &str| format!("gra-bench seed import {path} {options} --out OUT.jsonl");
         match self {
+            Self::Read(_) if path.contains("://") => format!("fetch the file first: curl -LO '{path}'"),
+            Self::Read(_) if is_hub_name(path) => format!(
+                "a data set of the Hugging Face Hub has to be fetched first: hf download {path} --repo-type dataset \
+                 --local-dir FOLDER; else check the path: ls -l {path}"
+            ),
             Self::Read(_) => format!("check the path: ls -l {path}"),
             Self::Folder { files } => match files.as_slice() {
                 [] => format!("name a file of it: ls {path}"),
@@ -240,6 +245,13 @@ fn listed(keys: &[String]) -> String {
     let more = keys.len().saturating_sub(SHOWN);
     let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{tail}", shown.join(", "))
+}
+
+/// Whether a path that leads to nothing may be meant as a data set's name on the hub: owner and name.
+fn is_hub_name(path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').collect();
+    let is_name = |part: &&str| !part.is_empty() && !part.starts_with('.');
+    parts.len() == 2 && parts.iter().all(is_name) && Path::new(path).extension().is_none()
 }
 
 /// Whether records with these keys are messages, as OASST has them: one a record, by turns of a tree.

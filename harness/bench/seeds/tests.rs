@@ -292,6 +292,7 @@ fn quotes_close_cells_or_are_text() {
             "\"One\",1\n\"Say \"\"hi\"\", now\",\"2\n2\"\n",
             &["\"One\" -> \"1\"", "\"Say \\\"hi\\\", now\" -> \"2\\n2\""][..],
         ),
+        ("\"One\" ,\"1\" \n", &["\"One\" -> \"1 \""]),
         // Text: every line is a row without them, and with them rows would run together.
         ("\"One\" is,1\nTwo,2\n", &["\"\\\"One\\\" is\" -> \"1\"", "\"Two\" -> \"2\""]),
         (

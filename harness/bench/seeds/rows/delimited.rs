@@ -102,7 +102,9 @@ fn has_text_after_quote(raw: &[u8], separator: u8) -> bool {
                     None => break,
                 }
             }
-            if rest.first().is_some_and(|byte| !ends_cell(byte)) {
+            // Spaces there are a habit of people who line cells up, and end nothing.
+            let behind = rest.iter().find(|byte| **byte != b' ');
+            if behind.is_some_and(|byte| !ends_cell(byte)) {
                 return true;
             }
         }

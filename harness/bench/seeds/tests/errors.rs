@@ -10,6 +10,14 @@ fn error_texts() {
         cannot use no/such.json as a seed set: No such file or directory (os error 2)
         hint: check the path: ls -l no/such.json
         ");
+    insta::assert_snapshot!(load(Path::new("some-lab/some-set"), &plain).unwrap_err(), @"
+        cannot use some-lab/some-set as a seed set: No such file or directory (os error 2)
+        hint: a data set of the Hugging Face Hub has to be fetched first: hf download some-lab/some-set --repo-type dataset --local-dir FOLDER; else check the path: ls -l some-lab/some-set
+        ");
+    insta::assert_snapshot!(load(Path::new("https://a.org/b.json"), &plain).unwrap_err(), @"
+        cannot use https://a.org/b.json as a seed set: No such file or directory (os error 2)
+        hint: fetch the file first: curl -LO 'https://a.org/b.json'
+        ");
     let folder = tempfile::tempdir().unwrap();
     let shown =
         |error: SeedError| error.to_string().replace(folder.path().to_str().unwrap(), "sets");
