@@ -229,7 +229,7 @@ ShareGPT conversations: 10 records
 - record 3 (line 4): no user turn in the conversation
 - record 4 (line 5): its conversation is a string, not a list of turns
 - record 6 (line 7): turn 1 of the conversation has neither `value` nor `content`
-- record 7 (line 8): turn 1 of the conversation does not say who speaks
+- record 7 (line 8): turn 1 of the conversation does not say who speaks; its fields: `content`
 - record 8 (line 9): turn 1 of the conversation holds an array, not text
 - record 9 (line 10): empty instruction
 ~ record 0 (line 1): calls of tools and their results left out"#,
@@ -366,7 +366,7 @@ Parquet: 3 records
     insta::assert_snapshot!(
         outcome("a.parquet", bytes.clone(), &named(&["instruction=prompt"])), @"
         cannot use a.parquet as a seed set: no record has a field `prompt`; the first one's fields: `instruction`, `response`, `input`, `domain`, `summary`, `keywords`
-        hint: a file without instructions (a list of tags, say) is no seed set; if they have another name, say which: gra-bench seed import a.parquet --field instruction=NAME --out OUT.jsonl
+        hint: a file without instructions (a list of tags, say) is no seed set; if they have another name, say which: gra-bench seed import a.parquet --field instruction=NAME --out OUT.jsonl (or conversations=NAME, where it is a list of turns)
         ");
     insta::assert_snapshot!(
         outcome("cut.parquet", &bytes[..bytes.len() / 2], &LoadOptions::default()), @"

@@ -198,5 +198,13 @@ mod tests {
         let hint = "hint: save it with commas between them, and with points in numbers";
         check("n;m\n1;2\n", &format!("its columns are separated by ';'\n{hint}"));
         check("n\tm\n1\t2\n", &format!("its columns are separated by '\\t'\n{hint}"));
+        // As spreadsheets leave rows that were emptied.
+        check("n,m\n1,x\n,\n , \n2,y\n", "[1, 2]");
+        check("n,m,n\n1,x,2\n", "it has two columns `n`");
+        check(
+            "sep=,\nn,m\n1,x\n",
+            "its first line names the separator, for Excel alone\nhint: delete that line",
+        );
+        check("PK\u{3}\u{4}x", "it is an Excel workbook\nhint: save its sheet as CSV UTF-8");
     }
 }

@@ -66,16 +66,16 @@ fn error_texts() {
     let tags = b"{\"Art\": {\"Painting\": [\"Oil\"]}, \"Law\": {}}";
     insta::assert_snapshot!(text("tags.json", tags), @"
         cannot use tags.json as a seed set: no record has a field `instruction`; the first one's fields: `Art`, `Law`
-        hint: a file without instructions (a list of tags, say) is no seed set; if they have another name, say which: gra-bench seed import tags.json --field instruction=NAME --out OUT.jsonl
+        hint: a file without instructions (a list of tags, say) is no seed set; if they have another name, say which: gra-bench seed import tags.json --field instruction=NAME --out OUT.jsonl (or conversations=NAME, where it is a list of turns)
         ");
     insta::assert_snapshot!(text("open.csv", b"\"instruction,output\nOne,1\n"), @"
         cannot use open.csv as a seed set: its CSV cannot be read: a quote in its header is never closed
         hint: write it as .jsonl, with one record a line
         ");
-    insta::assert_snapshot!(text("scalars.json", b"[1, 2]"), @"
+    insta::assert_snapshot!(text("scalars.json", b"[1, 2]"), @r#"
         cannot use scalars.json as a seed set: none of its 2 record(s) can be used; record 0: a number where an object should be
-        hint: see whether --format and --field fit the file: head -c 500 scalars.json
-        ");
+        hint: write each record as an object: {"instruction": "..", "output": ".."}
+        "#);
     insta::assert_snapshot!(text("bad.jsonl", mixed(3, 11).as_bytes()), @"
         cannot use bad.jsonl as a seed set: 11 of its 14 records are bad, and 10 are tolerated: broken-json 11; record 3 (line 4): broken JSON at column 1: EOF while parsing an object
         hint: repair the file, or say how many may be bad (else it is 1% of the records or 10, whichever is larger): gra-bench seed import bad.jsonl --max-bad 11 --out OUT.jsonl
