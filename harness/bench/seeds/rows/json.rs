@@ -50,9 +50,8 @@ pub(super) fn objects(text: &str) -> Rows<'_> {
 /// A record's text as a row. The last of several values under one name is the one that counts, as for all readers of
 /// JSON; the others are named as not read.
 fn row(text: &str) -> Row {
-    let Fields { mut fields, earlier } = match serde_json::from_str(text) {
-        Ok(fields) => fields,
-        Err(error) => return Row::new(None, other_than_fields(text, &error)),
+    let Ok(Fields { mut fields, earlier }) = serde_json::from_str(text) else {
+        return Row::new(None, other_than_fields(text));
     };
     let mut unread: Vec<String> = earlier.iter().map(|name| format!("an earlier {name}")).collect();
     for (mark, inner) in ENVELOPES {
@@ -243,19 +242,16 @@ impl<'de> Deserialize<'de> for Entries<'de> {
     }
 }
 
-/// A record that is no object: a list of turns is a conversation, anything else is none.
-fn other_than_fields(
-    text: &str,
-    error: &serde_json::Error,
-) -> Result<Map<String, Value>, SkipReason> {
+/// A text that is no object, or none that can be read: a list of turns is a conversation, anything else has a reason.
+fn other_than_fields(text: &str) -> Result<Map<String, Value>, SkipReason> {
     match serde_json::from_str(text) {
         Ok(turns) if is_turn_list(&turns) => Ok(Map::from_iter([("messages".to_owned(), turns)])),
         Ok(other) => Err(SkipReason::NotAnObject { found: kind(&other) }),
-        Err(_) => {
+        Err(error) => {
             let (line, column) = (error.line(), error.column());
             let line = if line > 1 { format!("line {line}, ") } else { String::new() };
             let place = format!("{line}column {column}");
-            Err(SkipReason::BrokenJson { place, message: message(error) })
+            Err(SkipReason::BrokenJson { place, message: message(&error) })
         }
     }
 }
