@@ -37,8 +37,8 @@ pub(crate) fn in_words(variants: &[(&str, LongTexts)]) -> Option<String> {
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| {
         format!(
-            "Longer than the encoder reads at once, or in letters that it does not know, are the instructions of {}: they were \
-             compared in windows              (METHOD.md, D1).",
+            "Longer than the encoder reads at once, or in letters that it does not know, are the instructions of {}: \
+             they were compared in windows (METHOD.md, D1).",
             parts.join(" and ")
         )
     })
