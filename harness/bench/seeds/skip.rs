@@ -164,10 +164,15 @@ impl SkipReason {
                 "write its conversations as JSON (in Python json.dumps, not str), or the file as .jsonl"
                     .to_owned()
             }
-            Self::NotText { field, .. } => format!(
-                "write it as text (in Python json.dumps); if another field holds the {field}, name it: {}",
-                import(&format!("--field {field}=NAME"))
-            ),
+            Self::NotText { field, .. } => {
+                let name = import(&format!("--field {field}=NAME"));
+                let as_text = match field {
+                    // An answer may be meant as JSON; a task is not.
+                    Field::Output => "write it as text (in Python json.dumps); ",
+                    _ => "",
+                };
+                format!("{as_text}if another field holds the {field}, name it: {name}")
+            }
             Self::Columns { found, expected } if found > expected => {
                 "a cell that holds the separator needs double quotes around it".to_owned()
             }
