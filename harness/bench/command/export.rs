@@ -244,19 +244,22 @@ impl ExportArgs {
         let name = named.replace('/', "-");
         let (files, records) = answers.files(kind, &name)?;
         if records == 0 {
-            let missing = match kind {
-                PreferenceFormat::Dpo => {
-                    "instruction with both an accepted and a rejected answer\n\
-                     hint: variants that answer the seed set's own instructions have them \
-                     (experiments/refine.toml); `--preferences kto` takes single answers"
-                }
-                PreferenceFormat::Kto => {
-                    "answer that all of its committee scored\n\
-                     hint: reviews that could not change a verdict are left out; an experiment with `economy = false` \
-                     asks them all"
-                }
+            let (missing, way_out) = match kind {
+                PreferenceFormat::Dpo => (
+                    "instruction with both an accepted and a rejected answer",
+                    "variants that answer the seed set's own instructions have them \
+                     (experiments/refine.toml); `--preferences kto` takes single answers",
+                ),
+                PreferenceFormat::Kto => (
+                    "answer that all of its committee scored",
+                    "reviews that could change no verdict are left out; an experiment with `economy = false` asks \
+                     them all",
+                ),
             };
-            bail!("{} of {named} without any {missing}", several(trials.len(), "finished trial"));
+            bail!(
+                "there is no {missing} in {} of {named}\nhint: {way_out}",
+                several(trials.len(), "finished trial")
+            );
         }
         let files = self.write_files(&files, &self.out)?;
         let what = match kind {
