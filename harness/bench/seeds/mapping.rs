@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::Fault;
-use super::conversation::is_bare_turns;
+use super::conversation::{is_bare_turns, is_turn_list};
 use super::value::is_nothing;
 
 /// What a record may hold.
@@ -91,7 +91,7 @@ impl Field {
 /// means this one, while a `prompt` beside `messages` is their beginning.
 const INSTRUCTION: &str = "instruction";
 
-/// A name of much else too: under it only bare turns are a conversation.
+/// A name of much else too: under it only turns, with or without who speaks, are a conversation.
 const DATA: &str = "data";
 
 impl fmt::Display for Field {
@@ -173,7 +173,8 @@ impl FieldMapping {
         // A record may have several of the names; the first that holds anything is read.
         let is_meant = |key: &&str| {
             let is_data = field == Field::Conversations && *key == DATA && !self.is_named(field);
-            !is_data || is_bare_turns(&record[*key])
+            let value = &record[*key];
+            !is_data || is_bare_turns(value) || is_turn_list(value)
         };
         let keys = || self.names(field, record.keys().map(String::as_str)).filter(is_meant);
         keys().find(|key| !is_nothing(&record[*key])).or_else(|| keys().next())

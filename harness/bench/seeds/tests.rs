@@ -237,6 +237,23 @@ ShareGPT conversations: 10 records
 }
 
 #[test]
+fn data_is_a_conversation_where_it_holds_turns() {
+    check(
+        "a.jsonl",
+        r#"{"data":["Up","Yes"]}
+{"data":[{"role":"user","content":"Go"}]}
+{"data":{"text":"Label this"},"question":"Which?"}
+{"data":[{"title":"Not a turn"}],"question":"Where?"}"#,
+        r#"
+ShareGPT conversations: 4 records
+0 "Up" -> "Yes"
+1 "Go"
+2 "Which?"
+3 "Where?""#,
+    );
+}
+
+#[test]
 fn a_record_with_both_is_read_as_asked() {
     let both = r#"[{"instruction":"One","conversations":[{"from":"human","value":"Two"}]}]"#;
     let asked = |format| LoadOptions { format: Some(format), ..LoadOptions::default() };
