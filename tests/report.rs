@@ -274,7 +274,9 @@ fn hostile_texts_are_texts(browser: &Chromium) {
         browser.wait(&format!(
             "document.querySelector('#list .open')?.textContent === 'r1-{number:05}' && {ROWS} === 1"
         ));
-        let instruction = format!("Instruction {number}: {text}");
+        // What would turn the text around or stay unseen is spelt out.
+        let seen = text.replace('\u{202e}', "\\u{202e}").replace('\u{7}', "\\u{7}");
+        let instruction = format!("Instruction {number}: {seen}");
         let shown = browser.text("document.querySelector('#list .clamp').textContent");
         assert_eq!(shown, instruction);
         browser.value("document.querySelector('#list .open').click()");

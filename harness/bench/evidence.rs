@@ -395,8 +395,8 @@ impl SampleMap {
         let in_windows = match sets.iter().map(EmbeddedSet::long).sum::<usize>() {
             0 => String::new(),
             long => format!(
-                " {long} of {} instructions are longer than the encoder reads at once: each has the mean \
-                 vector of its windows.",
+                " {long} of {} instructions are longer than the encoder reads at once, or in letters that it \
+                 does not know: one vector stands for each.",
                 sets.iter().map(|set| set.embeddings.len()).sum::<usize>()
             ),
         };

@@ -2,15 +2,17 @@
 
 use std::fmt::{self, Write};
 
+use gra_analysis::foreign_text::legible;
+
 /// A piece of a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Html(String);
 
 impl Html {
-    /// A text as it is to be read.
+    /// A text as it is to be read: what a browser would act on, or hide, is shown as on a terminal.
     pub(crate) fn text(text: impl fmt::Display) -> Self {
         let mut html = String::new();
-        for character in text.to_string().chars() {
+        for character in legible(&text.to_string()).chars() {
             // Both quotes too: a text may stand in an attribute.
             match character {
                 '&' => html.push_str("&amp;"),
@@ -150,6 +152,8 @@ mod tests {
         let text = Html::text("<img src=x onerror='alert(\"1\")'> & so on");
         let escaped = "&lt;img src=x onerror=&#39;alert(&quot;1&quot;)&#39;&gt; &amp; so on";
         assert_eq!(text.to_string(), escaped);
+        let turned = Html::text("pay \u{202e}001\u{1b}[2J\r\nnow");
+        assert_eq!(turned.to_string(), "pay \\u{202e}001\\u{1b}[2J\r\nnow");
         let hostile = "\"</script><!-- \u{2028}\"";
         let json = json_in_script(hostile).to_string();
         assert!(!json.contains(['<', '>', '\u{2028}']), "{json}");

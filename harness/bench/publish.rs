@@ -269,7 +269,7 @@ impl LongTexts {
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         (!parts.is_empty()).then(|| {
             format!(
-                "Longer than the encoder reads at once are the instructions of {}: they were compared in windows \
+                "Longer than the encoder reads at once, or in letters that it does not know, are the instructions of {}: they were compared in windows \
                  (METHOD.md, D1).",
                 parts.join(" and ")
             )
@@ -287,8 +287,8 @@ mod tests {
         assert_eq!(LongTexts::in_words([("gra", long(0, 0)), ("other", long(0, 0))]), None);
         insta::assert_snapshot!(
             LongTexts::in_words([("gra", long(3, 2)), ("a", long(0, 2)), ("b", long(1, 0))]).unwrap(),
-            @"Longer than the encoder reads at once are the instructions of 2 of the seed items and candidates (3 of `gra`, 1 of `b`): they were compared in windows (METHOD.md, D1)."
+            @"Longer than the encoder reads at once, or in letters that it does not know, are the instructions of 2 of the seed items and candidates (3 of `gra`, 1 of `b`): they were compared in windows (METHOD.md, D1)."
         );
-        insta::assert_snapshot!(LongTexts::in_words([("gra", long(0, 1))]).unwrap(), @"Longer than the encoder reads at once are the instructions of 1 of the seed items: they were compared in windows (METHOD.md, D1).");
+        insta::assert_snapshot!(LongTexts::in_words([("gra", long(0, 1))]).unwrap(), @"Longer than the encoder reads at once, or in letters that it does not know, are the instructions of 1 of the seed items: they were compared in windows (METHOD.md, D1).");
     }
 }

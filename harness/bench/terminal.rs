@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use gra_analysis::foreign_text::plain;
+use gra_analysis::foreign_text::{plain, plain_json};
 use gra_paper::grid::{self, Align, Column};
 use signal_hook::consts::SIGINT;
 
@@ -16,13 +16,13 @@ pub(crate) fn stdout() -> Output<StdoutLock<'static>> {
     json_or_text(false)
 }
 
-/// Standard output by a verb's `--json`: JSON is handed on as it is, because it escapes what it must.
+/// Standard output by a verb's `--json`: of JSON the same is escaped, in its own way.
 #[expect(clippy::disallowed_methods, reason = "the only place that may")]
 pub(crate) fn json_or_text(is_json: bool) -> Output<StdoutLock<'static>> {
     Output { inner: io::stdout().lock(), is_json }
 }
 
-/// A writer that escapes what steers a terminal, unless it is handed JSON.
+/// A writer that escapes what steers a terminal.
 pub(crate) struct Output<W> {
     inner: W,
     is_json: bool,
@@ -31,13 +31,10 @@ pub(crate) struct Output<W> {
 impl<W: Write> Write for Output<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // The formatting macros hand on whole strings; bytes that are none are a file's, passed through.
-        match std::str::from_utf8(bytes) {
-            Ok(text) if !self.is_json => {
-                self.inner.write_all(plain(text).as_bytes())?;
-                Ok(bytes.len())
-            }
-            _ => self.inner.write(bytes),
-        }
+        let Ok(text) = std::str::from_utf8(bytes) else { return self.inner.write(bytes) };
+        let shown = if self.is_json { plain_json(text) } else { plain(text) };
+        self.inner.write_all(shown.as_bytes())?;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -159,9 +156,12 @@ mod tests {
     }
 
     #[test]
-    fn text_is_plain_and_json_is_itself() {
+    fn nothing_steers_a_terminal() {
         let text = "\u{1b}]0;x\u{7} \u{202e}abc\tü";
         assert_eq!(printed(false, text), "\\u{1b}]0;x\\u{7} \\u{202e}abc\tü\n");
-        assert_eq!(printed(true, text), format!("{text}\n"));
+        let json = serde_json::to_string(text).unwrap();
+        let shown = printed(true, &json);
+        assert_eq!(shown, "\"\\u001b]0;x\\u0007 \\u202eabc\\tü\"\n");
+        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), text);
     }
 }

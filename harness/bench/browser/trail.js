@@ -1,11 +1,18 @@
 "use strict";
 // One candidate's trail as elements. Texts of models become text nodes and nothing else.
 
+/** A text in which all that a browser would hide or act on is seen, as in a terminal: controls, turned directions. */
+function legible(text) {
+  const hidden = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+  return text.replace(hidden, (found) => `\\u{${found.codePointAt(0).toString(16)}}`);
+}
+
 /** An element with a class and children; strings become text nodes. */
 function make(tag, className, ...children) {
   const element = document.createElement(tag);
   if (className) element.className = className;
-  element.append(...children.filter((child) => child !== null && child !== undefined));
+  const shown = children.filter((child) => child !== null && child !== undefined);
+  element.append(...shown.map((child) => typeof child === "string" ? legible(child) : child));
   return element;
 }
 

@@ -242,12 +242,20 @@ impl ExportArgs {
         let name = named.replace('/', "-");
         let (files, records) = answers.files(kind, &name)?;
         if records == 0 {
+            let (missing, way_out) = match kind {
+                PreferenceFormat::Dpo => (
+                    "instruction with both an accepted and a rejected answer",
+                    "variants that answer the seed set's own instructions have them \
+                     (experiments/refine.toml); `--preferences kto` takes single answers",
+                ),
+                PreferenceFormat::Kto => (
+                    "answer that all of its committee scored",
+                    "reviews that could change no verdict are left out; an experiment with `economy = false` asks \
+                     them all",
+                ),
+            };
             let trials = several(trials.len(), "finished trial");
-            bail!(
-                "{trials} of {named} hold no instruction with both an accepted and a rejected \
-                 answer\nhint: variants that answer the seed set's own instructions do (experiments/refine.toml); \
-                 `--preferences kto` takes single answers"
-            );
+            bail!("there is no {missing} in {trials} of {named}\nhint: {way_out}");
         }
         let files = self.write_files(&files, &self.out)?;
         let what = match kind {

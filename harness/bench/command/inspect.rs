@@ -26,7 +26,8 @@ use crate::trail::{Trail, TrailCall, TrailReader};
 use crate::trial::stored::StoredTrial;
 
 /// Said of an instruction that the encoder does not read at once.
-const LONG: &str = "instruction longer than the encoder reads at once: compared in windows";
+const LONG: &str = "instruction longer than the encoder reads at once, or in letters that it does not know: \
+                    compared in windows";
 
 /// Fewest and most characters of an instruction in a list.
 const NARROWEST: usize = 20;

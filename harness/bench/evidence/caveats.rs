@@ -36,8 +36,8 @@ pub(super) fn long_texts(data_sets: &[DataSet], long: &[usize]) -> Option<String
     let sets: Vec<String> = sets.collect();
     (!sets.is_empty()).then(|| {
         format!(
-            "Longer than the encoder reads at once are instructions of {}: in the diversity of a data set \
-             and on a map each has the mean vector of its windows.",
+            "Longer than the encoder reads at once, or in letters that it does not know, are instructions of {}: in \
+             the diversity of a data set and on a map one vector stands for each, which says less of it.",
             sets.join(", ")
         )
     })

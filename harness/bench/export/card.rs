@@ -9,6 +9,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use gra_analysis::checks::languages;
+use gra_analysis::foreign_text::legible;
 use gra_analysis::trial::Funnel;
 use gra_synth::method::Method;
 use gra_synth::variant::{Instructions, Rewrite};
@@ -288,6 +289,7 @@ fn shown(card: &mut String, sample: &Sample) {
     let _ = writeln!(text, "\nInstruction:\n{}", start_of(&sample.instruction));
     let _ =
         write!(text, "\nResponse:\n{}", start_of(sample.response.as_deref().unwrap_or_default()));
+    let text = legible(&text);
     // A fence longer than any run of backticks in the text cannot be closed by it.
     let fence = "`".repeat(longest_run(&text, '`').max(2) + 1);
     let _ = write!(card, "\n## A sample\n\n{fence}text\n{text}\n{fence}\n");

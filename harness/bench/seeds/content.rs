@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 use polars_buffer::Buffer;
@@ -24,17 +24,29 @@ const UTF8_BOM: &[u8] = b"\xef\xbb\xbf";
 const UTF32_LE_BOM: &[u8] = &[0xff, 0xfe, 0, 0];
 
 /// Files that stand where a data set should be: how they begin, what they are, what to do.
-const FOREIGN: [(&[u8], &str, &str); 9] = [
+const FOREIGN: [(&[u8], &str, &str); 20] = [
     (
         b"PK\x03\x04",
         "a ZIP archive or an Excel workbook",
         "unpack it, or save its sheet as CSV UTF-8",
     ),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "save its sheet as CSV UTF-8"),
     (b"\x28\xb5\x2f\xfd", "packed with zstd", "unpack it with zstd -d"),
+    (b"\x04\x22\x4d\x18", "packed with lz4", "unpack it with lz4 -d"),
     (b"BZh", "packed with bzip2", "unpack it with bunzip2"),
     (b"\xfd7zXZ\0", "packed with xz", "unpack it with unxz"),
-    (b"ARROW1", "an Arrow file", "write it as .parquet or .jsonl"),
+    (b"7z\xbc\xaf", "a 7z archive", "unpack it with 7z x"),
+    (b"Rar!", "a RAR archive", "unpack it with unrar x"),
+    (b"ARROW1", "an Arrow file", ARROW_REMEDY),
+    // A stream of messages, as the `datasets` library keeps them: no mark of its own but the first message's.
+    (b"\xff\xff\xff\xff", "an Arrow stream", ARROW_REMEDY),
+    (b"\x80\x03", "a Python pickle", PICKLE_REMEDY),
+    (b"\x80\x04", "a Python pickle", PICKLE_REMEDY),
+    (b"\x80\x05", "a Python pickle", PICKLE_REMEDY),
+    (b"Obj\x01", "an Avro file", "write it as .parquet or .jsonl"),
     (b"SQLite format 3\0", "an SQLite database", "write its table as .csv or .jsonl"),
+    (b"%PDF", "a PDF", "write its instructions into a table: .csv or .jsonl"),
+    (b"GGUF", "a model", "name a file of instructions"),
     (
         b"version https://git-lfs",
         "a Git LFS pointer, not the data",
@@ -43,6 +55,14 @@ const FOREIGN: [(&[u8], &str, &str); 9] = [
     (b"<!DOCTYPE", "a web page", "fetch the file itself, not the page about it"),
     (b"<html", "a web page", "fetch the file itself, not the page about it"),
 ];
+
+const ARROW_REMEDY: &str = "write it as .parquet or .jsonl: load_from_disk(FOLDER).to_json(\"OUT.jsonl\") in Python, \
+                            with the `datasets` library";
+const PICKLE_REMEDY: &str = "write it as .jsonl: pd.read_pickle(FILE).to_json(\"OUT.jsonl\", orient=\"records\", \
+                             lines=True) in Python, with pandas";
+
+/// What tells a tar archive, and where it stands.
+const TAR_MAGIC: (usize, &[u8]) = (257, b"ustar");
 
 /// A format in which seed sets are published. Each of them may be packed with gzip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
@@ -150,7 +170,26 @@ pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Fault> {
 
 /// The bytes of a file, on disk or built in.
 pub(super) fn file_bytes(path: &Path) -> Result<Vec<u8>, Fault> {
+    if path.is_dir() {
+        return Err(Fault::Folder { files: data_files(path, 2) });
+    }
     builtin::read(path).map(Cow::into_owned).map_err(|error| Fault::Read(error.to_string()))
+}
+
+/// Files in a folder, or so many folders below it, that may be data sets, by their paths.
+fn data_files(folder: &Path, depth: usize) -> Vec<PathBuf> {
+    const KNOWN: [&str; 9] =
+        ["json", "jsonl", "ndjson", "csv", "tsv", "tab", "parquet", "arrow", "zst"];
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    let files = |path: PathBuf| {
+        if path.is_dir() && depth > 0 {
+            return data_files(&path, depth - 1);
+        }
+        Vec::from_iter(KNOWN.contains(&&*extension(&path)).then_some(path))
+    };
+    paths.into_iter().flat_map(files).collect()
 }
 
 /// Unpacks gzip, decodes UTF-16 and takes byte order marks off.
@@ -176,6 +215,10 @@ pub(super) fn unpack(bytes: Vec<u8>) -> Result<Vec<u8>, Fault> {
     };
     if let Some((_, what, remedy)) = FOREIGN.into_iter().find(|(begins, ..)| is(begins)) {
         return Err(Fault::Foreign { what, remedy });
+    }
+    if content.get(TAR_MAGIC.0..).is_some_and(|header| header.starts_with(TAR_MAGIC.1)) {
+        let remedy = "unpack it with tar -xf, and name a file of it";
+        return Err(Fault::Foreign { what: "a tar archive", remedy });
     }
     decode(content)
 }
@@ -243,7 +286,13 @@ fn detect(content: &[u8], path: &Path, asked: Option<Format>) -> Result<Layout, 
     match (start[0], extension.as_str()) {
         // Before the brackets: a header may begin with anything.
         (_, "csv" | "tsv" | "tab") if asked.is_none() => Ok(Layout::Csv),
+        // A line may be a list too: of the turns of a conversation.
+        (b'[', "jsonl" | "ndjson") if first_line_is_whole(start) && has_lines(start) => {
+            Ok(Layout::Lines)
+        }
         (b'[', _) => Ok(Layout::Array),
+        // Written over several lines, which no record of a file of lines is.
+        (b'{', "jsonl" | "ndjson") if first_line(start).trim_ascii() == b"{" => Ok(Layout::Objects),
         (_, "jsonl" | "ndjson") => Ok(Layout::Lines),
         // Many a .json file holds one record a line.
         (b'{', _) if first_line_is_whole(start) => Ok(Layout::Lines),
@@ -260,7 +309,16 @@ fn extension(path: &Path) -> String {
 }
 
 fn first_line_is_whole(start: &[u8]) -> bool {
-    let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = first_line(start);
     let is_whole = |text| serde_json::from_str::<&RawValue>(&without_nan(text)).is_ok();
     std::str::from_utf8(line).is_ok_and(is_whole)
+}
+
+fn first_line(start: &[u8]) -> &[u8] {
+    start.split(|byte| *byte == b'\n').next().unwrap_or_default()
+}
+
+/// Whether something stands below the first line.
+fn has_lines(start: &[u8]) -> bool {
+    !start[first_line(start).len()..].trim_ascii().is_empty()
 }

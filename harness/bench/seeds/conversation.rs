@@ -20,6 +20,38 @@ impl Turn {
     pub(super) const fn new(speaker: Speaker, text: String) -> Self {
         Self { speaker, text, calls_tool: false }
     }
+
+    pub(super) const fn speaker(&self) -> Speaker {
+        self.speaker
+    }
+}
+
+/// Keys that say who speaks in a turn.
+const ROLES: [&str; 4] = ["from", "role", "sender", "speaker"];
+
+/// Keys of what the user and the assistant say in an object that is an exchange: MOSS, Capybara and their likes.
+const EXCHANGES: [(&str, &str); 5] = [
+    ("human", "assistant"),
+    ("user", "assistant"),
+    ("input", "output"),
+    ("question", "answer"),
+    ("prompt", "response"),
+];
+
+/// Whether a value is a list of turns that say who speaks.
+pub(super) fn is_turn_list(value: &Value) -> bool {
+    let says_who =
+        |turn: &Value| ROLES.iter().any(|key| turn.get(key).is_some_and(Value::is_string));
+    value.as_array().is_some_and(|turns| !turns.is_empty() && turns.iter().all(says_who))
+}
+
+/// Whether a value is a list of texts that two speakers say by turns; also as JSON text, as tables hold it.
+pub(super) fn is_bare_turns(value: &Value) -> bool {
+    match value {
+        Value::Array(turns) => !turns.is_empty() && turns.iter().all(Value::is_string),
+        Value::String(text) => text.trim_start().starts_with('['),
+        _ => false,
+    }
 }
 
 /// What is to be done, and the answer to it.
@@ -48,9 +80,37 @@ pub(super) fn turns(
             |(speaker, said): (_, &Value)| Some(Turn::new(speaker, said.as_str()?.to_owned()));
         return Ok((speakers.zip(&turns).filter_map(turn).collect(), unread));
     }
-    let turn = |(number, value)| turn(number, value, roles, &mut unread);
-    let turns = (1..).zip(turns).map(turn).collect::<Result<_, _>>()?;
-    Ok((turns, unread))
+    let mut read = Vec::with_capacity(turns.len());
+    for (number, value) in (1..).zip(turns) {
+        let Value::Object(mut fields) = value else {
+            return Err(bad_turn(number, "is no object".to_owned()));
+        };
+        match exchange(&mut fields) {
+            Some(both) => {
+                let both = both.into_iter().zip([Speaker::User, Speaker::Assistant]);
+                read.extend(both.map(|(text, speaker)| Turn::new(speaker, text)));
+            }
+            None => read.push(turn(number, &mut fields, roles, &mut unread)?),
+        }
+        let others = fields.into_iter().filter(|(_, value)| !is_nothing(value));
+        unread.extend(others.map(|(name, _)| name));
+    }
+    Ok((read, unread))
+}
+
+/// What both say in an object that is an exchange and no turn.
+fn exchange(fields: &mut Map<String, Value>) -> Option<[String; 2]> {
+    let text = |key: &str| fields.get(key)?.as_str().map(str::to_owned);
+    let is_turn = ROLES.iter().any(|key| fields.contains_key(*key));
+    let mut pairs = EXCHANGES.into_iter().filter(|_| !is_turn);
+    let (keys, texts) = pairs.find_map(|keys| Some((keys, [text(keys.0)?, text(keys.1)?])))?;
+    fields.remove(keys.0);
+    fields.remove(keys.1);
+    Some(texts)
+}
+
+fn bad_turn(turn: usize, what: String) -> SkipReason {
+    SkipReason::BadTurn { turn, what }
 }
 
 fn listed(value: Value) -> Result<Vec<Value>, SkipReason> {
@@ -79,30 +139,52 @@ fn listed(value: Value) -> Result<Vec<Value>, SkipReason> {
     }
 }
 
-/// Who says what in a turn: `from` and `value`, or `role` and `content`.
+/// Who says what in a turn: `from` and `value`, `role` and `content`, and other names of the two. What is taken goes from
+/// the fields.
 fn turn(
     number: usize,
-    value: Value,
+    fields: &mut Map<String, Value>,
     roles: &SpeakerNames,
     unread: &mut BTreeSet<String>,
 ) -> Result<Turn, SkipReason> {
-    let bad = |what: String| SkipReason::BadTurn { turn: number, what };
-    let Value::Object(mut fields) = value else { return Err(bad("is no object".to_owned())) };
-    let Some(Value::String(role)) = take(&mut fields, &["from", "role"]) else {
-        return Err(bad("does not say who speaks".to_owned()));
+    let bad = |what: String| bad_turn(number, what);
+    let keys: Vec<String> = fields.keys().map(|key| format!("`{key}`")).collect();
+    let Some(Value::String(role)) = take(fields, &ROLES) else {
+        return Err(bad(format!("does not say who speaks; its fields: {}", keys.join(", "))));
     };
-    let speaker = roles.speaker(&role);
-    let speaker = speaker.ok_or(SkipReason::UnknownRole { turn: number, role })?;
-    let said = take(&mut fields, &["value", "content", "text"]);
+    let mut speaker = roles.speaker(&role).ok_or(SkipReason::UnknownRole { turn: number, role })?;
+    let mut said = take(fields, &["value", "content", "text", "parts"]);
     let calls = ["tool_calls", "function_call"].map(|key| fields.remove(key));
-    let calls_tool = calls.iter().flatten().any(|call| !is_nothing(call));
+    let mut calls_tool = calls.iter().flatten().any(|call| !is_nothing(call));
+    if let Some(Value::Array(parts)) = &mut said {
+        let mut is_result = false;
+        parts.retain(|part| match part.get("type").and_then(Value::as_str).unwrap_or_default() {
+            "tool_use" | "server_tool_use" | "tool_call" => {
+                calls_tool = true;
+                false
+            }
+            "tool_result" => {
+                is_result = true;
+                false
+            }
+            kind @ ("thinking" | "redacted_thinking" | "reasoning") => {
+                unread.insert(format!("content[].{kind}"));
+                false
+            }
+            _ => true,
+        });
+        // What a tool gave back stands in a user's turn in some chats.
+        if is_result && parts.is_empty() {
+            speaker = Speaker::Tool;
+        }
+    }
     let said = match said {
+        Some(Value::Array(parts)) if parts.is_empty() => String::new(),
         Some(said) => text(said).map_err(|found| bad(format!("holds {found}, not text")))?,
         // A turn that only calls a tool may have no text at all.
         None if calls_tool => String::new(),
         None => return Err(bad("has neither `value` nor `content`".to_owned())),
     };
-    unread.extend(fields.into_iter().filter(|(_, value)| !is_nothing(value)).map(|(name, _)| name));
     Ok(Turn { speaker, text: said, calls_tool })
 }
 
@@ -169,7 +251,7 @@ pub(super) fn first_exchange(turns: Vec<Turn>) -> Result<Exchange, SkipReason> {
 pub(super) fn turns_of_history(
     history: Value,
     roles: &SpeakerNames,
-) -> Result<Vec<Turn>, SkipReason> {
+) -> Result<(Vec<Turn>, BTreeSet<String>), SkipReason> {
     let history = match history {
         Value::String(text) => serde_json::from_str(&text)
             .map_err(|_| SkipReason::History { found: "a string".to_owned() })?,
@@ -177,7 +259,7 @@ pub(super) fn turns_of_history(
     };
     let pairs = match history {
         Value::Array(pairs) if pairs.iter().all(Value::is_array) => pairs,
-        other => return Ok(turns(other, roles)?.0),
+        other => return turns(other, roles),
     };
     let mut turns = Vec::new();
     for pair in pairs.iter().filter_map(Value::as_array) {
@@ -186,5 +268,5 @@ pub(super) fn turns_of_history(
             turns.push(Turn::new(speaker, said));
         }
     }
-    Ok(turns)
+    Ok((turns, BTreeSet::new()))
 }

@@ -23,6 +23,12 @@ pub enum Fault {
     /// It could not be read from disk.
     #[error("{0}")]
     Read(String),
+    /// It is a folder.
+    #[error("it is a folder")]
+    Folder {
+        /// Those of its files that may be data sets.
+        files: Vec<PathBuf>,
+    },
     /// Its gzip stream is broken or cut off.
     #[error("it does not unpack: {0}")]
     Gzip(String),
@@ -140,7 +146,22 @@ impl Fault {
         let import =
             |options: &str| format!("gra-bench seed import {path} {options} --out OUT.jsonl");
         match self {
+            Self::Read(_) if path.contains("://") => format!("fetch the file first: curl -LO '{path}'"),
+            Self::Read(_) if is_hub_name(path) => format!(
+                "a data set of the Hugging Face Hub has to be fetched first: hf download {path} --repo-type dataset \
+                 --local-dir FOLDER; else check the path: ls -l {path}"
+            ),
             Self::Read(_) => format!("check the path: ls -l {path}"),
+            Self::Folder { files } => match files.as_slice() {
+                [] => format!("name a file of it: ls {path}"),
+                [file] => format!("name its file: {}", file.display()),
+                [file, ..] => format!(
+                    "name one of its {} files, such as {}; parts of one data set have to be put together first (JSON \
+                     Lines with cat)",
+                    files.len(),
+                    file.display()
+                ),
+            },
             Self::Gzip(_) => format!("check it: gzip -t {path}; fetch it again if that fails"),
             // `l/4` cuts between lines, so that no record is torn.
             Self::TooLarge => format!("split it: split -n l/4 {path} part-"),
@@ -181,7 +202,7 @@ impl Fault {
             ),
             Self::NoField { field: Field::Instruction, .. } => format!(
                 "a file without instructions (a list of tags, say) is no seed set; if they have \
-                 another name, say which: {}",
+                 another name, say which: {} (or conversations=NAME, where it is a list of turns)",
                 import("--field instruction=NAME")
             ),
             Self::NoField { field, .. } => {
@@ -226,10 +247,17 @@ fn listed(keys: &[String]) -> String {
     format!("{}{tail}", shown.join(", "))
 }
 
+/// Whether a path that leads to nothing may be meant as a data set's name on the hub: owner and name.
+fn is_hub_name(path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').collect();
+    let is_name = |part: &&str| !part.is_empty() && !part.starts_with('.');
+    parts.len() == 2 && parts.iter().all(is_name) && Path::new(path).extension().is_none()
+}
+
 /// Whether records with these keys are messages, as OASST has them: one a record, by turns of a tree.
 fn are_messages(keys: &[String]) -> bool {
     let has = |name: &str| keys.iter().any(|key| key == name);
-    has("role") && (has("text") || has("content"))
+    (has("role") && (has("text") || has("content"))) || (has("from") && has("value"))
 }
 
 fn lengths_listed(lengths: &[(String, usize)]) -> String {

@@ -7,7 +7,7 @@ use gra_synth::form::MAX_KEYWORDS;
 use gra_synth::pool::{Annotation, SeedItem};
 use serde_json::{Map, Value};
 
-use super::conversation::{self, Exchange, Turn};
+use super::conversation::{self, Exchange, Turn, is_turn_list};
 use super::rows::Row;
 use super::value::{is_no_input, is_no_output, is_nothing, stands_for_nothing, text};
 use super::{Fault, Field, Format, LoadOptions, RemarkKind, SkipReason, Skipped, Speaker, Unread};
@@ -103,12 +103,10 @@ impl<'a> ItemReader<'a> {
             .map(|field| self.take(field, &mut fields).map(|(_, value)| value));
         let mut of_turns = BTreeSet::new();
         let exchange = if is_conversation {
-            let (name, turns) = self.take(Field::Conversations, &mut fields).unwrap_or_default();
-            let (turns, others) = conversation::turns(turns, &self.options.roles)?;
-            of_turns = others.into_iter().map(|key| format!("{name}[].{key}")).collect();
+            let turns = self.turns(Field::Conversations, &mut fields, &mut of_turns)?;
             conversation::first_exchange(turns)?
         } else {
-            self.plain_exchange(&mut fields)?
+            self.plain_exchange(&mut fields, &mut of_turns)?
         };
         let mut kept = Kept::from_exchange(number, line, exchange)?;
         if self.take(Field::System, &mut fields).is_some_and(|(_, system)| !is_nothing(&system))
@@ -129,7 +127,11 @@ impl<'a> ItemReader<'a> {
     /// Whether a record is read as a conversation. One that also has an instruction is not.
     fn is_conversation(&self, fields: &Map<String, Value>) -> bool {
         let mapping = &self.options.mapping;
-        let has_turns = mapping.key(Field::Conversations, fields).is_some();
+        let key = |field| mapping.key(field, fields);
+        // Where data sets were put together, a record may have a conversation's field and nothing in it.
+        let is_empty = |key: &str| is_nothing(&fields[key]);
+        let has_turns = key(Field::Conversations)
+            .is_some_and(|turns| !is_empty(turns) || key(Field::Instruction).is_none_or(is_empty));
         match self.options.format {
             Some(Format::ShareGpt) => has_turns,
             Some(Format::Alpaca) => false,
@@ -137,13 +139,43 @@ impl<'a> ItemReader<'a> {
         }
     }
 
+    /// The turns that a field holds; names of what else is in them are added to those that are not read.
+    fn turns(
+        &mut self,
+        field: Field,
+        fields: &mut Map<String, Value>,
+        unread: &mut BTreeSet<String>,
+    ) -> Result<Vec<Turn>, SkipReason> {
+        let (name, turns) = self.take(field, fields).unwrap_or_default();
+        let roles = &self.options.roles;
+        let (turns, others) = match field {
+            Field::History => conversation::turns_of_history(turns, roles)?,
+            _ => conversation::turns(turns, roles)?,
+        };
+        unread.extend(others.into_iter().map(|key| format!("{name}[].{key}")));
+        Ok(turns)
+    }
+
     /// What a record with instruction, input and output says.
-    fn plain_exchange(&mut self, fields: &mut Map<String, Value>) -> Result<Exchange, SkipReason> {
+    fn plain_exchange(
+        &mut self,
+        fields: &mut Map<String, Value>,
+        of_turns: &mut BTreeSet<String>,
+    ) -> Result<Exchange, SkipReason> {
         if self.options.format == Some(Format::ShareGpt) {
             return Err(SkipReason::NoConversation);
         }
         if self.options.mapping.key(Field::Instruction, fields).is_none() {
             return Err(SkipReason::NoInstruction);
+        }
+        let has_turns = |field| {
+            let key = self.options.mapping.key(field, fields);
+            key.is_some_and(|key| is_turn_list(&fields[key]))
+        };
+        let (asks_in_turns, answers_in_turns) =
+            (has_turns(Field::Instruction), has_turns(Field::Output));
+        if asks_in_turns || answers_in_turns {
+            return self.exchange_in_turns(asks_in_turns, answers_in_turns, fields, of_turns);
         }
         // A field that is not there is read as null, which is no text.
         let mut read = |field| {
@@ -154,10 +186,10 @@ impl<'a> ItemReader<'a> {
         let input = read(Field::Input)?.trim().to_owned();
         // White space around a response may be part of it: code, a table.
         let response = read(Field::Output)?;
-        let earlier = self.take(Field::History, fields).filter(|(_, value)| !is_nothing(value));
-        if let Some((_, history)) = earlier {
+        let history = self.options.mapping.key(Field::History, fields);
+        if history.is_some_and(|key| !is_nothing(&fields[key])) {
             // The instruction continues a conversation, of which the first exchange stands by itself.
-            let mut turns = conversation::turns_of_history(history, &self.options.roles)?;
+            let mut turns = self.turns(Field::History, fields, of_turns)?;
             turns.push(Turn::new(Speaker::User, instruction));
             return conversation::first_exchange(turns);
         }
@@ -169,6 +201,33 @@ impl<'a> ItemReader<'a> {
             Some(input).filter(|input| !input.is_empty())
         };
         Ok(Exchange { instruction, input, response, remarks })
+    }
+
+    /// What a record says whose instruction, output or both are lists of turns, as TRL has them.
+    fn exchange_in_turns(
+        &mut self,
+        asks_in_turns: bool,
+        answers_in_turns: bool,
+        fields: &mut Map<String, Value>,
+        of_turns: &mut BTreeSet<String>,
+    ) -> Result<Exchange, SkipReason> {
+        let mut part = |field, in_turns, speaker| {
+            if in_turns {
+                return self.turns(field, fields, of_turns);
+            }
+            let (name, value) = self.take(field, fields).unwrap_or_default();
+            let text = text(value).map_err(|found| SkipReason::NotText { field, name, found })?;
+            let is_blank = text.trim().is_empty();
+            Ok(Vec::from_iter((!is_blank).then(|| Turn::new(speaker, text))))
+        };
+        let mut turns = part(Field::Instruction, asks_in_turns, Speaker::User)?;
+        let answer = part(Field::Output, answers_in_turns, Speaker::Assistant)?;
+        // Some pairs of answers repeat the instruction in both.
+        if answer.first().is_some_and(|turn| turn.speaker() != Speaker::Assistant) {
+            turns.clear();
+        }
+        turns.extend(answer);
+        conversation::first_exchange(turns)
     }
 
     /// Takes a field out of a record, with its name there.

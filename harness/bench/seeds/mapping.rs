@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::Fault;
+use super::conversation::{is_bare_turns, is_turn_list};
 use super::value::is_nothing;
 
 /// What a record may hold.
@@ -67,12 +68,16 @@ impl Field {
                 "response",
                 "refined_answer",
                 "answer",
+                // distilabel.
+                "generation",
                 "completion",
                 "targets",
                 "solution",
             ],
-            // UltraChat's own form calls them data.
-            Self::Conversations => &["conversations", "conversation", "messages", "data"],
+            // Gemini's tuning sets; Claude's exports; UltraChat's own form, in which data are bare turns.
+            Self::Conversations => {
+                &["conversations", "conversation", "messages", "contents", "chat_messages", DATA]
+            }
             Self::System => &["system", "system_prompt"],
             Self::History => &["history"],
             Self::Domain => &["domain"],
@@ -85,6 +90,9 @@ impl Field {
 /// The one name that makes a record with a conversation beside it no conversation: Magpie has both and
 /// means this one, while a `prompt` beside `messages` is their beginning.
 const INSTRUCTION: &str = "instruction";
+
+/// A name of much else too: under it only turns, with or without who speaks, are a conversation.
+const DATA: &str = "data";
 
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -163,7 +171,12 @@ impl FieldMapping {
     /// The key under which a record holds the field: the preferred one of those that hold anything.
     pub(super) fn key<'k>(&self, field: Field, record: &'k Map<String, Value>) -> Option<&'k str> {
         // A record may have several of the names; the first that holds anything is read.
-        let keys = || self.names(field, record.keys().map(String::as_str));
+        let is_meant = |key: &&str| {
+            let is_data = field == Field::Conversations && *key == DATA && !self.is_named(field);
+            let value = &record[*key];
+            !is_data || is_bare_turns(value) || is_turn_list(value)
+        };
+        let keys = || self.names(field, record.keys().map(String::as_str)).filter(is_meant);
         keys().find(|key| !is_nothing(&record[*key])).or_else(|| keys().next())
     }
 

@@ -49,6 +49,18 @@ pub enum SkipReason {
     /// A CSV row that runs to the end of the file inside quotes.
     #[error("its quote is never closed, so it runs to the end of the file")]
     OpenQuote,
+    /// A CSV row in which text follows the closing quote of a cell: the quotes are no cell's, and may have swallowed rows.
+    #[error("text follows the closing quote of a cell, in {lines} line(s) read as one record")]
+    TextAfterQuote {
+        /// Lines of the record.
+        lines: usize,
+    },
+    /// Cells that were cut where the record was served: a text without its end.
+    #[error("cells of it were cut by the program that served it: {names}")]
+    CutCells {
+        /// Their columns, as the file lists them.
+        names: String,
+    },
     /// The instruction field is missing.
     #[error("no instruction field")]
     NoInstruction,
@@ -123,6 +135,8 @@ impl SkipReason {
             Self::NotAnObject { .. } => "not-an-object",
             Self::Columns { .. } => "wrong-column-count",
             Self::OpenQuote => "open-quote",
+            Self::TextAfterQuote { .. } => "text-after-quote",
+            Self::CutCells { .. } => "cut-cells",
             Self::NoInstruction => "no-instruction-field",
             Self::NoConversation => "no-conversation-field",
             Self::NotTurns { .. } => "no-list-of-turns",
@@ -150,12 +164,32 @@ impl SkipReason {
                 "write its conversations as JSON (in Python json.dumps, not str), or the file as .jsonl"
                     .to_owned()
             }
-            Self::NotText { field, .. } => format!(
-                "if another field holds the {field}, name it: {}",
-                import(&format!("--field {field}=NAME"))
-            ),
-            Self::Columns { .. } => {
+            Self::NotText { field, .. } => {
+                let name = import(&format!("--field {field}=NAME"));
+                let as_text = match field {
+                    // An answer may be meant as JSON; a task is not.
+                    Field::Output => "write it as text (in Python json.dumps); ",
+                    _ => "",
+                };
+                format!("{as_text}if another field holds the {field}, name it: {name}")
+            }
+            Self::Columns { found, expected } if found > expected => {
                 "a cell that holds the separator needs double quotes around it".to_owned()
+            }
+            Self::Columns { .. } => "give each row all of its cells, empty ones too, and put double quotes around \
+                                     a cell that holds a line break"
+                .to_owned(),
+            Self::TextAfterQuote { .. } | Self::OpenQuote => {
+                "put double quotes around a cell that holds any, and write each of them twice".to_owned()
+            }
+            Self::BadTurn { .. } => {
+                "write each turn as {\"role\": \"user\", \"content\": \"..\"}; --role names who speaks under a role".to_owned()
+            }
+            Self::CutCells { .. } => {
+                "fetch the data set's own file, which is whole: its Parquet, say".to_owned()
+            }
+            Self::NotAnObject { .. } => {
+                "write each record as an object: {\"instruction\": \"..\", \"output\": \"..\"}".to_owned()
             }
             _ => return None,
         })

@@ -229,10 +229,27 @@ ShareGPT conversations: 10 records
 - record 3 (line 4): no user turn in the conversation
 - record 4 (line 5): its conversation is a string, not a list of turns
 - record 6 (line 7): turn 1 of the conversation has neither `value` nor `content`
-- record 7 (line 8): turn 1 of the conversation does not say who speaks
+- record 7 (line 8): turn 1 of the conversation does not say who speaks; its fields: `content`
 - record 8 (line 9): turn 1 of the conversation holds an array, not text
 - record 9 (line 10): empty instruction
 ~ record 0 (line 1): calls of tools and their results left out"#,
+    );
+}
+
+#[test]
+fn data_is_a_conversation_where_it_holds_turns() {
+    check(
+        "a.jsonl",
+        r#"{"data":["Up","Yes"]}
+{"data":[{"role":"user","content":"Go"}]}
+{"data":{"text":"Label this"},"question":"Which?"}
+{"data":[{"title":"Not a turn"}],"question":"Where?"}"#,
+        r#"
+ShareGPT conversations: 4 records
+0 "Up" -> "Yes"
+1 "Go"
+2 "Which?"
+3 "Where?""#,
     );
 }
 
@@ -269,10 +286,10 @@ CSV: 2 records
     // Without a closing quote the rest of the file would pass for one long answer.
     check(
         "a.csv",
-        "instruction,output\nOne,1\nTwo,\"2\nThree,3\n",
+        "instruction,output\n\"One, please\",1\nTwo,\"2\nThree,3\n",
         r#"
 CSV: 2 records
-0 "One" -> "1"
+0 "One, please" -> "1"
 - record 1 (line 3): its quote is never closed, so it runs to the end of the file"#,
     );
     check(
@@ -282,6 +299,39 @@ CSV: 2 records
 CSV: 1 records
 0 "Go" [Coding ["go", "chess"] "A task"]"#,
     );
+}
+
+#[test]
+fn quotes_close_cells_or_are_text() {
+    for (rows, expected) in [
+        // Around cells.
+        (
+            "\"One\",1\n\"Say \"\"hi\"\", now\",\"2\n2\"\n",
+            &["\"One\" -> \"1\"", "\"Say \\\"hi\\\", now\" -> \"2\\n2\""][..],
+        ),
+        ("\"One\" ,\"1\" \n", &["\"One\" -> \"1 \""]),
+        // Text: every line is a row without them, and with them rows would run together.
+        ("\"One\" is,1\nTwo,2\n", &["\"\\\"One\\\" is\" -> \"1\"", "\"Two\" -> \"2\""]),
+        (
+            "\"One,1\nTwo,2\n\"Three,3\n",
+            &["\"\\\"One\" -> \"1\"", "\"Two\" -> \"2\"", "\"\\\"Three\" -> \"3\""],
+        ),
+        ("5\" pipe,1\n6\" pipe,2\n", &["\"5\\\" pipe\" -> \"1\"", "\"6\\\" pipe\" -> \"2\""]),
+        // Both: what ran together is told, with its lines.
+        (
+            "\"One, please\",1\n\"Two,2\nThree,3\n\"Four,4\nFive,5\n",
+            &["\"One, please\" -> \"1\"", "\"Five\" -> \"5\""],
+        ),
+    ] {
+        let text = outcome("a.csv", format!("instruction,output\n{rows}"), &LoadOptions::default());
+        let is_item = |line: &&str| line.starts_with(|c: char| c.is_ascii_digit());
+        let items = text.lines().skip(1).filter(is_item).map(|line| &line[2..]);
+        assert_eq!(items.collect::<Vec<_>>(), expected, "{text}");
+        let is_told = text.contains(
+            "- record 1 (line 3): text follows the closing quote of a cell, in 3 line(s)",
+        );
+        assert_eq!(is_told, rows.starts_with("\"One, please"), "{text}");
+    }
 }
 
 /// Three records with every kind of column that is read.
@@ -333,7 +383,7 @@ Parquet: 3 records
     insta::assert_snapshot!(
         outcome("a.parquet", bytes.clone(), &named(&["instruction=prompt"])), @"
         cannot use a.parquet as a seed set: no record has a field `prompt`; the first one's fields: `instruction`, `response`, `input`, `domain`, `summary`, `keywords`
-        hint: a file without instructions (a list of tags, say) is no seed set; if they have another name, say which: gra-bench seed import a.parquet --field instruction=NAME --out OUT.jsonl
+        hint: a file without instructions (a list of tags, say) is no seed set; if they have another name, say which: gra-bench seed import a.parquet --field instruction=NAME --out OUT.jsonl (or conversations=NAME, where it is a list of turns)
         ");
     insta::assert_snapshot!(
         outcome("cut.parquet", &bytes[..bytes.len() / 2], &LoadOptions::default()), @"

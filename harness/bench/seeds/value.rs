@@ -80,7 +80,8 @@ pub(super) fn text(value: Value) -> Result<String, String> {
 fn part(part: &Value) -> Result<&str, String> {
     let kind = part.get("type").and_then(Value::as_str).unwrap_or("text");
     match part.get("text").and_then(Value::as_str) {
-        Some(text) if kind == "text" => Ok(text),
+        // The last two are those of OpenAI's Responses.
+        Some(text) if matches!(kind, "text" | "input_text" | "output_text") => Ok(text),
         _ => Err(format!("a list with a part of type `{kind}`")),
     }
 }

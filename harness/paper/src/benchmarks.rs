@@ -372,10 +372,14 @@ fn shortened(number: &str) -> &str {
 /// The message for a score that is not a number, with a hint.
 fn no_number(text: &str) -> String {
     // `51,4` is the most common mistake; a hint is better than "not a number".
-    let is_comma_number = text.matches(',').count() == 1
-        && text.trim_end_matches('%').chars().all(|c| c.is_ascii_digit() || c == ',');
+    let number = text.trim_end_matches('%').trim_end();
+    let is_comma_number =
+        number.matches(',').count() == 1 && number.chars().all(|c| c.is_ascii_digit() || c == ',');
     let hint = if is_comma_number {
         format!("write {}, with a point", text.replace(',', "."))
+    } else if text.contains(|c: char| c.is_ascii_digit()) {
+        "write the score alone and in full, such as 71.5: without its error, an exponent or a total"
+            .to_owned()
     } else {
         "leave out the line of a benchmark that was not scored".to_owned()
     };

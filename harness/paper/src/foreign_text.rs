@@ -16,25 +16,38 @@ fn controls_terminal(c: char) -> bool {
 /// The text with an escape such as `\u{1b}` for every character that a terminal acts on.
 #[must_use]
 pub fn plain(text: &str) -> Cow<'_, str> {
-    escaped(text, controls_terminal)
+    escaped(text, controls_terminal, |c| c.escape_unicode().to_string())
 }
 
-fn escaped(text: &str, is_bad: fn(char) -> bool) -> Cow<'_, str> {
+/// JSON with an escape for every character that a terminal acts on: within JSON such characters stand in strings only,
+/// where the escape means the same.
+#[must_use]
+pub fn plain_json(json: &str) -> Cow<'_, str> {
+    escaped(json, controls_terminal, |c| format!("\\u{:04x}", u32::from(c)))
+}
+
+fn escaped(text: &str, is_bad: fn(char) -> bool, escape: fn(char) -> String) -> Cow<'_, str> {
     if !text.contains(is_bad) {
         return Cow::Borrowed(text);
     }
-    let shown = |c: char| if is_bad(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    let shown = |c: char| if is_bad(c) { escape(c) } else { c.to_string() };
     Cow::Owned(text.chars().map(shown).collect())
 }
 
-/// A field of a CSV: plain, except that carriage returns stay, and with an apostrophe before what a
+/// The text for a page or a file: plain, except that carriage returns stay, which are line ends there.
+#[must_use]
+pub fn legible(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| controls_terminal(c) && c != '\r', |c| c.escape_unicode().to_string())
+}
+
+/// A field of a CSV: legible, and with an apostrophe before what a
 /// spreadsheet would run. Numbers are not changed.
 fn harmless(text: &str) -> Cow<'_, str> {
-    let plain = escaped(text, |c| controls_terminal(c) && c != '\r');
+    let plain = legible(text);
     // Spreadsheets also run what begins with the full-width forms of these signs. A sign alone, and numbers with
     // one, are harmless and stay as they are.
     let is_formula = plain.starts_with([
-        '=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+        '=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
     ]) && plain.chars().nth(1).is_some()
         && !plain.split_whitespace().all(|word| word.parse::<f64>().is_ok());
     if is_formula { Cow::Owned(format!("'{plain}")) } else { plain }
@@ -122,6 +135,7 @@ mod tests {
             ("-2+3", "'-2+3"),
             ("+1 more", "'+1 more"),
             ("\t=1+1", "'\t=1+1"),
+            ("\n=1+1", "'\n=1+1"),
             ("\u{ff1d}1+1", "'\u{ff1d}1+1"),
             ("- a list item", "'- a list item"),
             ("-12.5", "-12.5"),
@@ -142,6 +156,8 @@ mod tests {
         assert_eq!(plain(text), expected);
         assert_eq!(harmless(text), expected);
         assert_eq!((plain("a\r\nb"), harmless("a\r\nb")), ("a\\u{d}\nb".into(), "a\r\nb".into()));
+        let json = "{\"text\": \"a\u{9b}2J\u{202e}b\"}\n";
+        assert_eq!(plain_json(json), "{\"text\": \"a\\u009b2J\\u202eb\"}\n");
         let mut csv = CsvWriter::from_writer(Vec::new());
         csv.write_record(["id", "text"]).unwrap();
         csv.write_record(["=1", "two\nlines, \u{202e}\""]).unwrap();

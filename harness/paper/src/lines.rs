@@ -12,6 +12,14 @@ use crate::exact::{self, Ratio};
 #[error("{0}")]
 pub struct LineError(String);
 
+/// How files begin that spreadsheets save and that are no such table, and what to do.
+const NO_TABLES: [(&[u8], &str); 4] = [
+    (b"PK\x03\x04", "it is an Excel workbook\nhint: save its sheet as CSV UTF-8"),
+    (b"\xff\xfe", "it is in UTF-16\nhint: save it as CSV UTF-8"),
+    (b"\xfe\xff", "it is in UTF-16\nhint: save it as CSV UTF-8"),
+    (b"sep=", "its first line names the separator, for Excel alone\nhint: delete that line"),
+];
+
 /// A line below the header, its fields by the names of the columns.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
@@ -24,6 +32,9 @@ pub(crate) fn read(csv: &[u8]) -> Result<Vec<Line>, LineError> {
     let no_table = |error: csv::Error| LineError(error.to_string());
     // Spreadsheets begin a UTF-8 file with a byte order mark, which would be part of the first column's name.
     let csv = csv.strip_prefix(b"\xef\xbb\xbf").unwrap_or(csv);
+    if let Some((_, what)) = NO_TABLES.into_iter().find(|(begins, _)| csv.starts_with(begins)) {
+        return Err(LineError(what.to_owned()));
+    }
     // People line fields up with spaces.
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(csv);
     let header = reader.headers().map_err(no_table)?.clone();
@@ -34,6 +45,12 @@ pub(crate) fn read(csv: &[u8]) -> Result<Vec<Line>, LineError> {
             "its columns are separated by {separator:?}\nhint: save it with commas between them, and with \
              points in numbers"
         )));
+    }
+    let repeated = header.iter().enumerate().find(|(place, name)| {
+        !name.is_empty() && header.iter().take(*place).any(|earlier| earlier == *name)
+    });
+    if let Some((_, name)) = repeated {
+        return Err(LineError(format!("it has two columns `{name}`")));
     }
     let mut lines = Vec::new();
     for record in reader.records() {
@@ -47,6 +64,10 @@ pub(crate) fn read(csv: &[u8]) -> Result<Vec<Line>, LineError> {
             }
             _ => no_table(error),
         })?;
+        // Spreadsheets write the separators of rows that were emptied.
+        if record.iter().all(str::is_empty) {
+            continue;
+        }
         let number = record.position().map_or(0, |position| first_line(csv, position));
         let cells =
             header.iter().zip(&record).map(|(name, cell)| (name.to_owned(), cell.to_owned()));
@@ -155,5 +176,13 @@ mod tests {
         let hint = "hint: save it with commas between them, and with points in numbers";
         check("n;m\n1;2\n", &format!("its columns are separated by ';'\n{hint}"));
         check("n\tm\n1\t2\n", &format!("its columns are separated by '\\t'\n{hint}"));
+        // As spreadsheets leave rows that were emptied.
+        check("n,m\n1,x\n,\n , \n2,y\n", "[1, 2]");
+        check("n,m,n\n1,x,2\n", "it has two columns `n`");
+        check(
+            "sep=,\nn,m\n1,x\n",
+            "its first line names the separator, for Excel alone\nhint: delete that line",
+        );
+        check("PK\u{3}\u{4}x", "it is an Excel workbook\nhint: save its sheet as CSV UTF-8");
     }
 }

@@ -156,7 +156,7 @@ impl Diversity {
             _ => MeasureValue::count(n, set.all),
         });
         if self.sets.iter().any(|set| set.long > 0) {
-            push("longer than the encoder reads at once", &|_, set| {
+            push("longer than the encoder reads at once, or in unknown letters", &|_, set| {
                 MeasureValue::count(set.long, set.all)
             });
         }

@@ -1,4 +1,6 @@
-//! Rows from separated values with a header. The separator is the one that splits the header best.
+//! Rows from separated values with a header. The separator is the one that splits the header best. Quotes are text
+//! where they close no cell and every line is a row without them: many a tool writes tabs between cells and no quotes
+//! around them.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -25,7 +27,8 @@ pub(in crate::seeds) fn rows<'a>(
 ) -> Result<Rows<'a>, Fault> {
     let (announced, bytes, skipped_lines) = announced(bytes);
     let separator = announced.map_or_else(|| found(bytes, mapping), Ok)?;
-    let mut reader = reader(separator, bytes.chain(&b"\n"[..]).chain(END));
+    let quotes = if are_text(bytes, separator)? { Quotes::Text } else { Quotes::AroundCells };
+    let mut reader = reader(separator, quotes, bytes.chain(&b"\n"[..]).chain(END));
     let header = reader.byte_headers()?;
     if header.iter().any(|name| name.ends_with(END)) {
         return Err(Fault::Csv("a quote in its header is never closed".to_owned()));
@@ -35,20 +38,107 @@ pub(in crate::seeds) fn rows<'a>(
         .map_err(|_| utf8(bytes).err().unwrap_or(Fault::UnknownFormat))?;
     let names = names(&header);
     let is_end = |row: &ByteRecord| row.len() == 1 && &row[0] == END;
-    let rows = reader
-        .into_byte_records()
-        .take_while(move |row| !row.as_ref().is_ok_and(is_end))
-        .map(move |row| {
-            let row = row?;
-            let line = row.position().map(|place| first_line(bytes, place) + skipped_lines);
-            Ok(Row::new(line, fields(&names, &row)))
-        });
+    let mut records = reader.into_byte_records();
+    let rows = std::iter::from_fn(move || {
+        let row = match records.next()? {
+            Ok(row) if is_end(&row) => return None,
+            Ok(row) => row,
+            Err(error) => return Some(Err(error.into())),
+        };
+        let line = row.position().map(|place| first_line(bytes, place) + skipped_lines);
+        let raw = raw(bytes, &row, records.reader().position());
+        let fields = match quotes {
+            Quotes::AroundCells if has_text_after_quote(raw, separator) => {
+                let lines = raw.trim_ascii().split(|byte| *byte == b'\n').count();
+                Err(SkipReason::TextAfterQuote { lines })
+            }
+            _ => fields(&names, &row),
+        };
+        Some(Ok(Row::new(line, fields)))
+    });
     Ok(Rows::new(rows))
 }
 
+/// What quotes are in a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Quotes {
+    AroundCells,
+    Text,
+}
+
 /// Flexible, because it is for us to say which row has how many columns.
-fn reader<R: Read>(separator: u8, bytes: R) -> csv::Reader<R> {
-    csv::ReaderBuilder::new().flexible(true).delimiter(separator).from_reader(bytes)
+fn reader<R: Read>(separator: u8, quotes: Quotes, bytes: R) -> csv::Reader<R> {
+    csv::ReaderBuilder::new()
+        .flexible(true)
+        .delimiter(separator)
+        .quoting(quotes == Quotes::AroundCells)
+        .from_reader(bytes)
+}
+
+/// A row as it stands in the file.
+fn raw<'b>(bytes: &'b [u8], row: &ByteRecord, end: &csv::Position) -> &'b [u8] {
+    let start = row.position().map_or(0, csv::Position::byte);
+    let place = |byte: u64| usize::try_from(byte).unwrap_or(usize::MAX).min(bytes.len());
+    bytes.get(place(start)..place(end.byte())).unwrap_or_default()
+}
+
+/// Whether text follows the closing quote of a cell. A reader takes such a cell as it comes, and what the two quotes
+/// hold may be the separators and ends of other rows.
+fn has_text_after_quote(raw: &[u8], separator: u8) -> bool {
+    if !raw.contains(&b'"') {
+        return false;
+    }
+    let mut rest = raw;
+    let ends_cell = |byte: &u8| *byte == separator || matches!(byte, b'\n' | b'\r');
+    while !rest.is_empty() {
+        if let Some(quoted) = rest.strip_prefix(b"\"") {
+            rest = quoted;
+            // To the quote that is not written twice.
+            loop {
+                let Some(at) = rest.iter().position(|byte| *byte == b'"') else { return false };
+                rest = &rest[at + 1..];
+                match rest.strip_prefix(b"\"") {
+                    Some(behind) => rest = behind,
+                    None => break,
+                }
+            }
+            // Spaces there are a habit of people who line cells up, and end nothing.
+            let behind = rest.iter().find(|byte| **byte != b' ');
+            if behind.is_some_and(|byte| !ends_cell(byte)) {
+                return true;
+            }
+        }
+        let end = rest.iter().position(ends_cell).map_or(rest.len(), |at| at + 1);
+        rest = &rest[end..];
+    }
+    false
+}
+
+/// Whether quotes are text: read as quotes around cells some close none or are never closed, and read as text every line
+/// has the header's cells.
+fn are_text(bytes: &[u8], separator: u8) -> Result<bool, Fault> {
+    if !bytes.contains(&b'"') {
+        return Ok(false);
+    }
+    let mut around = reader(separator, Quotes::AroundCells, bytes.chain(&b"\n"[..]).chain(END));
+    let mut is_broken = around.byte_headers()?.iter().any(|name| name.ends_with(END));
+    let mut row = ByteRecord::new();
+    while !is_broken && around.read_byte_record(&mut row)? {
+        is_broken = row.len() > 1 && row.iter().any(|cell| cell.ends_with(END))
+            || has_text_after_quote(raw(bytes, &row, around.position()), separator);
+    }
+    if !is_broken {
+        return Ok(false);
+    }
+    let mut plain = reader(separator, Quotes::Text, bytes);
+    let header = plain.byte_headers()?;
+    let (columns, is_quoted) = (header.len(), header.iter().any(|name| name.contains(&b'"')));
+    while !is_quoted && columns > 1 && plain.read_byte_record(&mut row)? {
+        if row.len() != columns {
+            return Ok(false);
+        }
+    }
+    Ok(!is_quoted && columns > 1)
 }
 
 /// The line that a row begins on. The reader names the place behind the row before, where a line may still have to end
@@ -76,7 +166,7 @@ fn announced(bytes: &[u8]) -> (Option<u8>, &[u8], u64) {
 fn found(bytes: &[u8], mapping: &FieldMapping) -> Result<u8, Fault> {
     let mut best = (b',', (false, 0));
     for separator in SEPARATORS {
-        let mut reader = reader(separator, bytes);
+        let mut reader = reader(separator, Quotes::AroundCells, bytes);
         let header = reader.byte_headers()?;
         let names: Vec<String> =
             header.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
@@ -110,7 +200,8 @@ fn fields(names: &[String], row: &ByteRecord) -> Result<Map<String, Value>, Skip
     if row.iter().next_back().is_some_and(|text| text.ends_with(END)) {
         return Err(SkipReason::OpenQuote);
     }
-    if row.len() != names.len() {
+    // Some writers end each row with a separator, which loses nothing.
+    if row.len() < names.len() || row.iter().skip(names.len()).any(|cell| !cell.is_empty()) {
         return Err(SkipReason::Columns { found: row.len(), expected: names.len() });
     }
     let text = |(name, bytes): (&String, &[u8])| {

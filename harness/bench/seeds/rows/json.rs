@@ -5,12 +5,13 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{Row, Rows};
-use crate::seeds::value::{kind, transposed, without_nan};
+use crate::seeds::conversation::is_turn_list;
+use crate::seeds::value::{is_nothing, kind, transposed, without_nan};
 use crate::seeds::{Fault, Field, FieldMapping, SkipReason, Unread};
 
 /// The elements of one array.
@@ -26,14 +27,17 @@ pub(super) fn lines(bytes: &[u8]) -> Rows<'_> {
     let lines = bytes.split(|byte| *byte == b'\n');
     let lines = lines.map(|line| line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line));
     let lines = (1..).zip(lines).filter(|(_, line)| !line.trim_ascii().is_empty());
-    Rows::new(lines.map(|(number, line)| Ok(Row::new(Some(number), of_line(line)))))
+    Rows::new(lines.map(|(number, line)| Ok(of_line(number, line))))
 }
 
-fn of_line(line: &[u8]) -> Result<Map<String, Value>, SkipReason> {
-    let text = std::str::from_utf8(line).map_err(|error| SkipReason::NotUtf8 {
-        place: format!("byte {} of the line", error.valid_up_to()),
-    })?;
-    record(&without_nan(text))
+fn of_line(number: u64, line: &[u8]) -> Row {
+    match std::str::from_utf8(line) {
+        Ok(text) => Row { line: Some(number), ..row(&without_nan(text)) },
+        Err(error) => {
+            let place = format!("byte {} of the line", error.valid_up_to());
+            Row::new(Some(number), Err(SkipReason::NotUtf8 { place }))
+        }
+    }
 }
 
 /// Objects one after the other.
@@ -43,9 +47,38 @@ pub(super) fn objects(text: &str) -> Rows<'_> {
     Rows::new(objects.map(move |raw| row(raw).map_err(|error| broken(text, &error))))
 }
 
+/// A record's text as a row. The last of several values under one name is the one that counts, as for all readers of
+/// JSON; the others are named as not read.
 fn row(text: &str) -> Row {
-    Row::new(None, record(text))
+    let Ok(Fields { mut fields, earlier }) = serde_json::from_str(text) else {
+        return Row::new(None, other_than_fields(text));
+    };
+    let mut unread: Vec<String> = earlier.iter().map(|name| format!("an earlier {name}")).collect();
+    for (mark, inner) in ENVELOPES {
+        if !(fields.contains_key(mark) && fields.get(inner).is_some_and(Value::is_object)) {
+            continue;
+        }
+        let Some(Value::Object(record)) = fields.remove(inner) else { continue };
+        if fields.get(TRUNCATED).is_some_and(|cells| !is_nothing(cells)) {
+            return Row::new(
+                None,
+                Err(SkipReason::CutCells { names: fields[TRUNCATED].to_string() }),
+            );
+        }
+        unread.extend(
+            fields.into_iter().filter(|(_, value)| !is_nothing(value)).map(|(name, _)| name),
+        );
+        fields = record;
+    }
+    Row { line: None, fields: Ok(fields), unread }
 }
+
+/// Objects around a record: a key that marks one, and the key of the record. Rows as the data set viewer of Hugging
+/// Face serves them, requests as OpenAI's batches have them.
+const ENVELOPES: [(&str, &str); 2] = [("row_idx", "row"), ("custom_id", "body")];
+
+/// Where the data set viewer says which cells it cut.
+const TRUNCATED: &str = "truncated_cells";
 
 /// The records of a file that is one object around them: a list under a key (`{"data": [..]}`), records under their
 /// numbers (`{"0": {..}, "1": {..}}`), or a list for each field (`{"instruction": [..], ..}`). `None` when it is none.
@@ -59,6 +92,9 @@ pub(super) fn nested<'a>(text: &'a str, mapping: &FieldMapping) -> Result<Option
     // Several values, or an instruction that is a text: the file's objects are themselves its records.
     if values.next().is_some() || entries.iter().any(is_instruction) {
         return Ok(None);
+    }
+    if let Some(rows) = split_table(&entries) {
+        return Ok(Some(rows));
     }
     let lists: Vec<&Entry> = entries.iter().filter(|entry| is_list(entry.text, mapping)).collect();
     match lists.as_slice() {
@@ -88,12 +124,35 @@ pub(super) fn nested<'a>(text: &'a str, mapping: &FieldMapping) -> Result<Option
 fn is_list(text: &str, mapping: &FieldMapping) -> bool {
     let Some(inner) = text.strip_prefix('[') else { return false };
     let first = serde_json::Deserializer::from_str(inner).into_iter::<&RawValue>().next();
-    first.is_some_and(|first| first.is_ok_and(|raw| is_record(raw.get(), mapping)))
+    let is_one = |text: &str| {
+        // A record may be its turns alone.
+        is_record(text, mapping) || serde_json::from_str(text).is_ok_and(|it| is_turn_list(&it))
+    };
+    first.is_some_and(|first| first.is_ok_and(|raw| is_one(raw.get())))
 }
 
-/// Whether a JSON text is an object with an instruction or a conversation.
+/// Whether a JSON text is an object with an instruction or a conversation, or with one around it.
 fn is_record(text: &str, mapping: &FieldMapping) -> bool {
-    serde_json::from_str(text).is_ok_and(|entries: Entries| mapping.is_record(entries.keys()))
+    let Ok(Fields { fields, .. }) = serde_json::from_str(text) else { return false };
+    let is_around =
+        |(mark, inner): (&str, &str)| fields.contains_key(mark) && fields.contains_key(inner);
+    mapping.key(Field::Instruction, &fields).is_some()
+        || mapping.key(Field::Conversations, &fields).is_some()
+        || ENVELOPES.into_iter().any(is_around)
+}
+
+/// The rows of a table with its columns' names apart, as pandas writes it (`orient="split"`): `{"columns": [..], "index":
+/// [..], "data": [[..], ..]}`.
+fn split_table(entries: &[Entry<'_>]) -> Option<Rows<'static>> {
+    let text = |key: &str| Some(entries.iter().find(|entry| entry.key == key)?.text);
+    let columns: Vec<String> = serde_json::from_str(text("columns")?).ok()?;
+    let data: Vec<Vec<Value>> = serde_json::from_str(text("data")?).ok()?;
+    let row = move |cells: Vec<Value>| {
+        let (found, expected) = (cells.len(), columns.len());
+        let fields = (found == expected).then(|| columns.iter().cloned().zip(cells).collect());
+        Ok(Row::new(None, fields.ok_or(SkipReason::Columns { found, expected })))
+    };
+    Some(Rows::new(data.into_iter().map(row)))
 }
 
 /// Whether an object is a table kept by columns: lists, or objects with the rows' numbers as keys.
@@ -183,10 +242,10 @@ impl<'de> Deserialize<'de> for Entries<'de> {
     }
 }
 
-/// A record's fields.
-fn record(text: &str) -> Result<Map<String, Value>, SkipReason> {
+/// A text that is no object, or none that can be read: a list of turns is a conversation, anything else has a reason.
+fn other_than_fields(text: &str) -> Result<Map<String, Value>, SkipReason> {
     match serde_json::from_str(text) {
-        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(turns) if is_turn_list(&turns) => Ok(Map::from_iter([("messages".to_owned(), turns)])),
         Ok(other) => Err(SkipReason::NotAnObject { found: kind(&other) }),
         Err(error) => {
             let (line, column) = (error.line(), error.column());
@@ -194,6 +253,39 @@ fn record(text: &str) -> Result<Map<String, Value>, SkipReason> {
             let place = format!("{line}column {column}");
             Err(SkipReason::BrokenJson { place, message: message(&error) })
         }
+    }
+}
+
+/// An object's values by name.
+struct Fields {
+    fields: Map<String, Value>,
+    /// Names whose value was replaced by a later one.
+    earlier: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Entries(entries) = Entries::deserialize(deserializer)?;
+        let (mut fields, mut earlier) = (Map::new(), Vec::new());
+        for Entry { key, text } in entries {
+            let value = as_written(text).map_err(D::Error::custom)?;
+            if fields.insert(key.clone(), value).is_some_and(|earlier| !is_nothing(&earlier)) {
+                earlier.push(key);
+            }
+        }
+        Ok(Self { fields, earlier })
+    }
+}
+
+/// A JSON text's value. A number that would change when it is read (more digits than a machine number has, a price of
+/// `1.50`) is the text that stands there.
+fn as_written(text: &str) -> serde_json::Result<Value> {
+    let is_number = text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+    match serde_json::from_str(text) {
+        Ok(Value::Number(number)) if number.to_string() != text => Ok(text.into()),
+        // Beyond what a machine number reaches.
+        Err(_) if is_number => Ok(text.into()),
+        read => read,
     }
 }
 

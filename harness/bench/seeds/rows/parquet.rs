@@ -180,7 +180,11 @@ fn value(array: &dyn Array, row: usize) -> Result<Value, String> {
         D::UInt16 => number::<u16>(array, row),
         D::UInt32 => number::<u32>(array, row),
         D::UInt64 => number::<u64>(array, row),
-        D::Float32 => number::<f32>(array, row),
+        // By its own digits: as a number of double precision 0.1 would be 0.10000000149011612.
+        D::Float32 => {
+            let number = cast::<PrimitiveArray<f32>>(array)?.value(row);
+            Ok(serde_json::from_str(&format!("{number:?}")).unwrap_or_default())
+        }
         D::Float64 => number::<f64>(array, row),
         D::List(_) => list(cast::<ListArray<i32>>(array)?.value(row)),
         D::LargeList(_) => list(cast::<ListArray<i64>>(array)?.value(row)),
@@ -235,6 +239,13 @@ fn brief(dtype: &ArrowDataType) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_keep_their_digits() {
+        let array = PrimitiveArray::<f32>::from_slice([0.1, 2.0, f32::NAN]);
+        let texts = [0, 1, 2].map(|row| value(&array, row).unwrap().to_string());
+        assert_eq!(texts, ["0.1", "2.0", "null"]);
+    }
 
     #[test]
     fn no_row_is_named_by_its_type() {

@@ -10,6 +10,29 @@ fn error_texts() {
         cannot use no/such.json as a seed set: No such file or directory (os error 2)
         hint: check the path: ls -l no/such.json
         ");
+    insta::assert_snapshot!(load(Path::new("some-lab/some-set"), &plain).unwrap_err(), @"
+        cannot use some-lab/some-set as a seed set: No such file or directory (os error 2)
+        hint: a data set of the Hugging Face Hub has to be fetched first: hf download some-lab/some-set --repo-type dataset --local-dir FOLDER; else check the path: ls -l some-lab/some-set
+        ");
+    insta::assert_snapshot!(load(Path::new("https://a.org/b.json"), &plain).unwrap_err(), @"
+        cannot use https://a.org/b.json as a seed set: No such file or directory (os error 2)
+        hint: fetch the file first: curl -LO 'https://a.org/b.json'
+        ");
+    let folder = tempfile::tempdir().unwrap();
+    let shown =
+        |error: SeedError| error.to_string().replace(folder.path().to_str().unwrap(), "sets");
+    insta::assert_snapshot!(shown(load(folder.path(), &plain).unwrap_err()), @"
+        cannot use sets as a seed set: it is a folder
+        hint: name a file of it: ls sets
+        ");
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    for name in ["README.md", "data/train-0.parquet", "data/train-1.parquet"] {
+        std::fs::write(folder.path().join(name), "x").unwrap();
+    }
+    insta::assert_snapshot!(shown(load(folder.path(), &plain).unwrap_err()), @"
+        cannot use sets as a seed set: it is a folder
+        hint: name one of its 2 files, such as sets/data/train-0.parquet; parts of one data set have to be put together first (JSON Lines with cat)
+        ");
     insta::assert_snapshot!(text("empty.json", b" \n"), @"
         cannot use empty.json as a seed set: it has no records
         hint: a seed set needs at least one record with an instruction
@@ -43,16 +66,16 @@ fn error_texts() {
     let tags = b"{\"Art\": {\"Painting\": [\"Oil\"]}, \"Law\": {}}";
     insta::assert_snapshot!(text("tags.json", tags), @"
         cannot use tags.json as a seed set: no record has a field `instruction`; the first one's fields: `Art`, `Law`
-        hint: a file without instructions (a list of tags, say) is no seed set; if they have another name, say which: gra-bench seed import tags.json --field instruction=NAME --out OUT.jsonl
+        hint: a file without instructions (a list of tags, say) is no seed set; if they have another name, say which: gra-bench seed import tags.json --field instruction=NAME --out OUT.jsonl (or conversations=NAME, where it is a list of turns)
         ");
     insta::assert_snapshot!(text("open.csv", b"\"instruction,output\nOne,1\n"), @"
         cannot use open.csv as a seed set: its CSV cannot be read: a quote in its header is never closed
         hint: write it as .jsonl, with one record a line
         ");
-    insta::assert_snapshot!(text("scalars.json", b"[1, 2]"), @"
+    insta::assert_snapshot!(text("scalars.json", b"[1, 2]"), @r#"
         cannot use scalars.json as a seed set: none of its 2 record(s) can be used; record 0: a number where an object should be
-        hint: see whether --format and --field fit the file: head -c 500 scalars.json
-        ");
+        hint: write each record as an object: {"instruction": "..", "output": ".."}
+        "#);
     insta::assert_snapshot!(text("bad.jsonl", mixed(3, 11).as_bytes()), @"
         cannot use bad.jsonl as a seed set: 11 of its 14 records are bad, and 10 are tolerated: broken-json 11; record 3 (line 4): broken JSON at column 1: EOF while parsing an object
         hint: repair the file, or say how many may be bad (else it is 1% of the records or 10, whichever is larger): gra-bench seed import bad.jsonl --max-bad 11 --out OUT.jsonl
@@ -70,4 +93,21 @@ fn error_texts() {
         `question` does not say which field has which name
         hint: write FIELD=NAME, for example instruction=prompt; FIELD is one of instruction, input, output, conversations, system, history, domain, summary, keywords
         ");
+}
+
+/// Files that are no tables, by their first bytes: each is named for what it is.
+#[test]
+fn files_of_other_kinds_are_named() {
+    let mut tar = vec![b'a'; 512];
+    tar[257..262].copy_from_slice(b"ustar");
+    for (bytes, what) in [
+        (&b"\xff\xff\xff\xff\x10\0\0\0"[..], "an Arrow stream"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "an old Excel workbook"),
+        (b"\x80\x04\x95", "a Python pickle"),
+        (&tar, "a tar archive"),
+        (b"GGUF\x03", "a model"),
+    ] {
+        let error = outcome("a.bin", bytes, &LoadOptions::default());
+        assert!(error.contains(&format!("it is {what}\nhint: ")), "{error}");
+    }
 }

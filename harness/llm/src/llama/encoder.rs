@@ -5,9 +5,11 @@
 //! generates.
 //!
 //! A text that is longer than [`MAX_TOKENS`] is read in windows, from its beginning to its end
-//! (`decisions/0017-long-texts.md`).
+//! (`decisions/0017-long-texts.md`). So is one in letters that the vocabulary lacks, whose words all are one token: its
+//! last window is made of their letters ([`letters`]).
 
 mod bert;
+mod letters;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -37,6 +39,13 @@ pub(super) const MAX_TOKENS: usize = 256;
 /// trained with. A window must not be so long that what only its end says is lost in it.
 pub(super) const WINDOW_TOKENS: usize = 128;
 
+/// Where letters of words without tokens are more than this share of a text, the vector says too little of it to
+/// make it a duplicate.
+const MOST_UNKNOWN: f64 = 0.25;
+
+/// The token of words without tokens, where a file does not say: BERT's.
+const UNKNOWN: usize = 100;
+
 /// Tokens that go through the network at once: enough to keep a core at its best. No vector depends on it.
 const BATCH_TOKENS: usize = 256;
 
@@ -50,6 +59,16 @@ pub(super) struct Encoder {
     max_tokens: usize,
     /// Whether texts are read without their accents.
     strips_accents: bool,
+    /// The token of words that the vocabulary cannot write.
+    unknown: usize,
+}
+
+/// What is read of a text.
+struct Reading {
+    /// Tokens of each window.
+    windows: Vec<Vec<usize>>,
+    /// A vector of the letters of words that have no tokens, where they are much of the text.
+    unknown: Option<Vec<f32>>,
 }
 
 impl Encoder {
@@ -68,6 +87,10 @@ impl Encoder {
             // One besides `[CLS]` and `[SEP]`, or there would be no end of windows.
             max_tokens: MAX_TOKENS.min(network.most_tokens()).max(3),
             strips_accents: strips_accents(&header),
+            unknown: header
+                .number("tokenizer.ggml.unknown_token_id")
+                .and_then(|token| usize::try_from(token).ok())
+                .unwrap_or(UNKNOWN),
             tokenizer,
             network,
         })
@@ -102,8 +125,8 @@ impl Encoder {
         let mut counts = Vec::new();
         let mut windows = texts
             .flat_map(|text| {
-                let windows = self.windows(text);
-                counts.push(windows.len());
+                let Reading { windows, unknown } = self.reading(text);
+                counts.push((windows.len(), unknown));
                 windows
             })
             .peekable();
@@ -123,21 +146,32 @@ impl Encoder {
         drop(windows);
         let mut vectors = vectors.into_iter();
         // The vectors come in the order of the windows, so a text's are the next ones.
-        let windows_of = |count| vectors.by_ref().take(count).collect::<Vec<_>>();
-        counts.into_iter().map(windows_of).map(|windows| self.joined(&windows)).collect()
+        let mut joined =
+            |(count, unknown)| self.joined(vectors.by_ref().take(count).collect(), unknown);
+        counts.into_iter().map(&mut joined).collect()
     }
 
     /// The embedding of a text from the vectors of what was read of it: of a long text, their mean stands for
     /// all of it.
-    fn joined(&self, windows: &[Vec<f32>]) -> EngineResult<Embedding> {
-        if let [only] = windows {
-            return Ok(Embedding::new(only.as_slice().into()));
-        }
-        let mut sum = vec![0.0; windows.first().map_or(0, Vec::len)];
-        for window in windows {
-            sum.iter_mut().zip(window).for_each(|(sum, value)| *sum += value);
-        }
-        Ok(Embedding::in_windows(self.unit(&sum)?.into(), windows.concat().into()))
+    fn joined(
+        &self,
+        mut windows: Vec<Vec<f32>>,
+        unknown: Option<Vec<f32>>,
+    ) -> EngineResult<Embedding> {
+        let vector = if let [only] = windows.as_slice() {
+            only.clone()
+        } else {
+            let mut sum = vec![0.0; windows.first().map_or(0, Vec::len)];
+            for window in &windows {
+                sum.iter_mut().zip(window).for_each(|(sum, value)| *sum += value);
+            }
+            self.unit(&sum)?
+        };
+        windows.extend(unknown);
+        Ok(match windows.as_slice() {
+            [_] => Embedding::new(vector.into()),
+            several => Embedding::in_windows(vector.into(), several.concat().into()),
+        })
     }
 
     fn unit(&self, vector: &[f32]) -> EngineResult<Vec<f32>> {
@@ -149,12 +183,11 @@ impl Encoder {
 
     /// What is read of a text: `[CLS]`, the text, `[SEP]`; of a text that is too long for that, its windows,
     /// each with both.
-    fn windows(&self, text: &str) -> Vec<Vec<usize>> {
+    fn reading(&self, text: &str) -> Reading {
         let text = if self.strips_accents { without_accents(text) } else { Cow::Borrowed(text) };
-        let tokens = self.tokenizer.vocab().tokenize(text.as_bytes(), true, false);
-        let tokens: Vec<usize> =
-            tokens.into_iter().filter_map(|token| usize::try_from(token.0).ok()).collect();
-        match tokens.as_slice() {
+        let tokens = self.tokens(&text);
+        let unknown = tokens.contains(&self.unknown).then(|| self.unknown_words(&text)).flatten();
+        let windows = match tokens.as_slice() {
             [begin, inside @ .., end] if tokens.len() > self.max_tokens => {
                 let length = WINDOW_TOKENS.min(self.max_tokens - 2);
                 let window = |start| [&[*begin], &inside[start..start + length], &[*end]].concat();
@@ -162,7 +195,25 @@ impl Encoder {
             }
             // Short enough, or so odd that llama.cpp gave no tokens at both ends.
             _ => vec![tokens],
-        }
+        };
+        Reading { windows, unknown }
+    }
+
+    fn tokens(&self, text: &str) -> Vec<usize> {
+        let tokens = self.tokenizer.vocab().tokenize(text.as_bytes(), true, false);
+        tokens.into_iter().filter_map(|token| usize::try_from(token.0).ok()).collect()
+    }
+
+    /// A vector of the letters of the words that have no tokens; `None` where they are little of the text.
+    fn unknown_words(&self, text: &str) -> Option<Vec<f32>> {
+        let is_unknown = |word: &&str| self.tokens(word).contains(&self.unknown);
+        let words: Vec<&str> = text.split_whitespace().filter(is_unknown).collect();
+        let length = |word: &str| word.chars().count();
+        let unknown: usize = words.iter().copied().map(length).sum();
+        let all: usize = text.split_whitespace().map(length).sum();
+        #[expect(clippy::cast_precision_loss, reason = "lengths of texts")]
+        let is_much = unknown as f64 > MOST_UNKNOWN * all as f64;
+        is_much.then(|| unit(&letters::vector(&words, self.network.width()))).flatten()
     }
 }
 

@@ -78,6 +78,20 @@ fn scores_on_another_scale_are_converted_by_name_or_refused() {
 }
 
 #[test]
+fn the_way_out_fits_what_stands_there() {
+    for (score, way_out) in [
+        ("\"71,5 %\"", "hint: write 71.5 %, with a point"),
+        ("0.715 \u{b1} 0.012", "hint: write the score alone"),
+        ("7.15e1", "hint: write the score alone"),
+        ("358/500", "hint: write the score alone"),
+        ("n.a.", "hint: leave out the line"),
+    ] {
+        let error = scored(score, "");
+        assert!(error.contains(way_out), "{error}");
+    }
+}
+
+#[test]
 fn trainings_have_a_mean_and_a_spread() {
     let lines = [(0, "70"), (1, "71"), (2, "72.5")];
     let line = |(seed, score)| format!("qwen2.5-7b,alpaca,gra,5,gsm8k,{score},1000,{seed}\n");

@@ -95,6 +95,11 @@ impl Bert {
         })
     }
 
+    /// Numbers of a vector.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
     /// Most tokens of a text.
     pub(super) fn most_tokens(&self) -> usize {
         self.positions.len() / self.width
