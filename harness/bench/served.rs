@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
-use gra_llm::model_pool::{Backend, Dialect, ModelPool};
+use gra_llm::model_pool::{Backend, Dialect, ModelPool, server_url};
 use gra_llm::server::{self, ListedModel};
 use toml::Value;
 
@@ -48,6 +48,8 @@ impl Servers<'_> {
     pub(crate) fn pool(self, name: &str) -> Result<(String, Vec<String>)> {
         let (mut served, mut said) = (Vec::new(), Vec::new());
         for url in self.urls {
+            // Before it is asked: a password in it would be sent, and kept in the pool.
+            server_url(url).map_err(|rule| bad_input(anyhow!("--server: the address {rule}")))?;
             let url = address(url);
             let models = server::list(&url, self.api_key_env)?;
             if models.is_empty() {

@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use gra_synth::request::{Embedding, ModelName, Reply, Request, ScoreReading};
+use gra_synth::request::{Embedding, Failure, ModelName, Reply, Request, ScoreReading};
 
 use crate::chat_template::{TemplateVariables, fingerprint_part};
 use crate::dispatcher::in_parallel;
@@ -93,10 +93,18 @@ pub fn list(url: &str, api_key_env: Option<&str>) -> EngineResult<Vec<ListedMode
         template: TemplateVariables::default(),
     };
     identity::list(&Client::new(RetryPolicy::short(), 1), &server).map_err(|error| match error {
+        ServerError::Halted => EngineError::Stopped,
+        // Something answers there.
+        ServerError::Refused(reason) | ServerError::Failed(Failure::NoCompletion, reason)
+            if !reason.contains("hint:") =>
+        {
+            let hint = "the address ends before /models, e.g. http://127.0.0.1:8080/v1";
+            EngineError::List { url: url.to_owned(), reason: format!("{reason}\n  hint: {hint}") }
+        }
         ServerError::Silent(reason)
         | ServerError::Refused(reason)
+        | ServerError::Unavailable(_, reason)
         | ServerError::Failed(_, reason) => EngineError::List { url: url.to_owned(), reason },
-        ServerError::Halted => EngineError::Stopped,
     })
 }
 
@@ -156,7 +164,12 @@ impl ServerEngine {
         let tries = if server.identity.is_some() { 1 } else { RetryPolicy::short().tries };
         let client = self.client.with_tries(tries);
         let identity = match (identity::ask(&client, server, &stopped), &server.identity) {
-            (Err(ServerError::Silent(_) | ServerError::Failed(..)), Some(pinned)) => pinned.clone(),
+            (
+                Err(
+                    ServerError::Silent(_) | ServerError::Unavailable(..) | ServerError::Failed(..),
+                ),
+                Some(pinned),
+            ) => pinned.clone(),
             (Err(error), _) => return Err(error.into_engine_error(model, server)),
             (Ok(found), Some(pinned)) if found != *pinned => {
                 let reason = format!(
@@ -189,7 +202,12 @@ impl ServerEngine {
                 let place = next.fetch_add(1, Ordering::Relaxed);
                 let Some(call) = calls.get(place) else { return };
                 let answer = call.ask(&self.client, &halted);
-                if matches!(answer, Err(ServerError::Silent(_) | ServerError::Refused(_))) {
+                if matches!(
+                    answer,
+                    Err(ServerError::Silent(_)
+                        | ServerError::Refused(_)
+                        | ServerError::Unavailable(..))
+                ) {
                     failed.store(true, Ordering::Relaxed);
                 }
                 // One that halted because another ended the chunk has nothing of its own to tell.

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::ask::declined;
 use super::client::{Client, ServerAnswer, ServerError};
 use super::wire::{self, ModelCard, Models, Props, Version};
 use crate::model_pool::{Dialect, Server};
@@ -68,19 +69,27 @@ fn version(
     let root = server.url.strip_suffix("/v1").unwrap_or(&server.url);
     match get::<Version>(client, server, &format!("{root}/version"), halted) {
         Ok(Version { version }) => return Ok(version),
-        Err(ServerError::Refused(_) | ServerError::Failed(..)) => {}
+        Err(ServerError::Refused(_) | ServerError::Unavailable(..) | ServerError::Failed(..)) => {}
         Err(error) => return Err(error),
     }
-    let url = format!("{}/chat/completions", server.url);
-    // The cheapest request there is: one token.
-    let body = json!({"model": server.model, "max_tokens": 1,
-        "messages": [{"role": "user", "content": "Say hello."}]});
-    let answer = client.post(server, &url, body.to_string().as_bytes(), halted)?;
+    let answer = hello(client, server, halted)?;
     let said = match &answer {
         ServerAnswer::Done(value) => value.get("system_fingerprint").and_then(Value::as_str),
         ServerAnswer::Declined { .. } => None,
     };
     Ok(said.unwrap_or("unknown").to_owned())
+}
+
+/// The cheapest request there is: one token.
+pub(super) fn hello(
+    client: &Client,
+    server: &Server,
+    halted: &dyn Fn() -> bool,
+) -> Result<ServerAnswer, ServerError> {
+    let url = format!("{}/chat/completions", server.url);
+    let body = json!({"model": server.model, "max_tokens": 1,
+        "messages": [{"role": "user", "content": "Say hello."}]});
+    client.post(server, &url, body.to_string().as_bytes(), halted)
 }
 
 /// Where the weights are from, as `root` says it: a repository, or a folder of the server's machine. Of a
@@ -129,9 +138,10 @@ fn get<T: DeserializeOwned>(
             ))
         }),
         ServerAnswer::Declined { status, body } => {
-            let words = wire::words(&body);
+            // It is about the model, not about one call.
             Err(ServerError::Refused(format!(
-                "{url} is answered with HTTP status {status}: {words}"
+                "{url} is answered with {}",
+                declined(status, &wire::words(&body))
             )))
         }
     }
