@@ -144,6 +144,8 @@ enum Matter {
 #[derive(Debug)]
 pub(super) struct Client {
     agent: Agent,
+    /// The same, with a new connection for each request.
+    fresh: Agent,
     retries: RetryPolicy,
 }
 
@@ -151,24 +153,28 @@ impl Client {
     /// A client that keeps up to `connections` open.
     pub(super) fn new(retries: RetryPolicy, connections: u32) -> Self {
         let connections = usize::try_from(connections).unwrap_or(usize::MAX);
-        // Statuses are answers here, not errors: their bodies say what is wrong.
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            // Prompts and keys go where the pool says, and nowhere else.
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_connect(Some(LONGEST_CONNECT))
-            .tls_config(TlsConfig::builder().root_certs(root_certs()).build())
-            .max_idle_connections(connections.saturating_mul(2))
-            .max_idle_connections_per_host(connections)
-            .user_agent(concat!("gra-bench/", env!("CARGO_PKG_VERSION")));
-        Self { agent: config.build().new_agent(), retries }
+        let agent = |connections: usize| {
+            // Statuses are answers here, not errors: their bodies say what is wrong.
+            let config = Agent::config_builder()
+                .http_status_as_error(false)
+                // Prompts and keys go where the pool says, and nowhere else.
+                .max_redirects(0)
+                .max_redirects_will_error(false)
+                .timeout_connect(Some(LONGEST_CONNECT))
+                .tls_config(TlsConfig::builder().root_certs(root_certs()).build())
+                .max_idle_connections(connections.saturating_mul(2))
+                .max_idle_connections_per_host(connections)
+                .user_agent(concat!("gra-bench/", env!("CARGO_PKG_VERSION")));
+            config.build().new_agent()
+        };
+        Self { agent: agent(connections), fresh: agent(0), retries }
     }
 
     /// The same, with no more tries than these.
     pub(super) fn with_tries(&self, tries: u32) -> Self {
         let tries = self.retries.tries.min(tries);
-        Self { agent: self.agent.clone(), retries: RetryPolicy { tries, ..self.retries } }
+        let (agent, fresh) = (self.agent.clone(), self.fresh.clone());
+        Self { agent, fresh, retries: RetryPolicy { tries, ..self.retries } }
     }
 
     pub(super) fn get(
@@ -178,8 +184,8 @@ impl Client {
         halted: &dyn Fn() -> bool,
     ) -> Result<ServerAnswer, ServerError> {
         let limit = server.timeout().min(LONGEST_LOOK);
-        self.insist(server, limit, halted, |left, key| {
-            hear(prepared(self.agent.get(url), left, key).call()?)
+        self.insist(server, limit, halted, |agent, left, key| {
+            hear(prepared(agent.get(url), left, key).call()?)
         })
     }
 
@@ -190,8 +196,8 @@ impl Client {
         body: &[u8],
         halted: &dyn Fn() -> bool,
     ) -> Result<ServerAnswer, ServerError> {
-        self.insist(server, server.timeout(), halted, |left, key| {
-            let request = prepared(self.agent.post(url), left, key);
+        self.insist(server, server.timeout(), halted, |agent, left, key| {
+            let request = prepared(agent.post(url), left, key);
             hear(request.header("content-type", "application/json").send(body)?)
         })
     }
@@ -202,7 +208,7 @@ impl Client {
         server: &Server,
         timeout: Duration,
         halted: &dyn Fn() -> bool,
-        attempt: impl Fn(Duration, Option<&str>) -> Result<HttpReply, ureq::Error>,
+        attempt: impl Fn(&Agent, Duration, Option<&str>) -> Result<HttpReply, ureq::Error>,
     ) -> Result<ServerAnswer, ServerError> {
         let key = key(server)?;
         let started = Instant::now();
@@ -215,7 +221,9 @@ impl Client {
             tries += 1;
             let left = timeout.saturating_sub(started.elapsed());
             // Each try has what is left of the request's time, so that all of them keep to it.
-            let miss = match attempt(left, key.as_deref()) {
+            // Only the first goes over a connection that was left open: the server may be closing it.
+            let agent = if tries == 1 { &self.agent } else { &self.fresh };
+            let miss = match attempt(agent, left, key.as_deref()) {
                 Ok(heard) => match heard.answer()? {
                     Ok(answer) => return Ok(answer),
                     Err(miss) => miss,
@@ -223,7 +231,7 @@ impl Client {
                 Err(error) => self.miss(&error, server, timeout)?,
             };
             // The server's wish counts where it is longer than our own wait. A first connection that is lost may
-            // be one that the server had closed meanwhile: a new one is opened at once.
+            // be one that the server had closed meanwhile, and is no reason to wait.
             let is_lost = miss.matter == Matter::Call(Failure::ConnectionLost);
             let pause = match miss.wait {
                 None if is_lost && tries == 1 => Duration::ZERO,
