@@ -270,6 +270,12 @@ fn ask_servers(pool: &ModelPool, problems: &mut Vec<String>) -> Result<Vec<Serve
                 "the server of model `{name}` does not hold replies to a form; {why}"
             ));
         }
+        if showing.as_ref().is_some_and(|showing| showing.all_thought) {
+            problems.push(format!(
+                "the server of model `{name}` tells whole replies as thoughts, so that no answer is left: start it \
+                 without a parser for thoughts (for vLLM and SGLang --reasoning-parser), or with the one of its model"
+            ));
+        }
         let forms = if showing.is_some() {
             let served = format!("{} {} {}", server.url, server.dialect.name(), server.model);
             let forms = match tried.remove(&served) {

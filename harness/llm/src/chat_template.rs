@@ -264,7 +264,7 @@ impl TemplateFrame {
     /// template writes it where thinking is switched off. gpt-oss answers in a channel of its own.
     #[must_use]
     pub fn without_thought(mut self) -> Self {
-        if self.after.ends_with("<|start|>assistant") {
+        if self.after.ends_with("<|start|>assistant") && self.before.contains("# Valid channels") {
             self.after.push_str("<|channel|>final<|message|>");
         }
         if let Some((_, close)) = self.opened_thought() {

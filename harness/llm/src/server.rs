@@ -75,6 +75,8 @@ pub struct ServerProbe {
     pub constrains: bool,
     /// Whether a free reply began with a thought.
     pub thinks: bool,
+    /// Whether a free reply came to its end and all of it was told as a thought.
+    pub all_thought: bool,
 }
 
 /// Asks a server which models it serves. `url` ends before `/models`; `api_key_env` names the variable with its key.
@@ -144,8 +146,9 @@ impl ServerEngine {
             reply.map_err(|error| error.into_engine_error(model, server))
         };
         let constrains = ask::is_as_probed(&reply(ChatCall::probe(server))?);
-        let thinks = ask::has_thought(&reply(ChatCall::thinking_probe(server))?);
-        Ok(ServerProbe { identity, constrains, thinks })
+        let free = reply(ChatCall::thinking_probe(server))?;
+        let thinks = ask::has_thought(&free);
+        Ok(ServerProbe { identity, constrains, thinks, all_thought: ask::is_all_thought(&free) })
     }
 
     fn server(&self, model: &ModelName) -> EngineResult<&Server> {

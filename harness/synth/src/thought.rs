@@ -16,13 +16,15 @@ use std::borrow::Cow;
 
 /// The tags that open and close a thought in the replies and chat templates of known model families: Qwen,
 /// `DeepSeek`, `SmolLM`, Granite and Phi write the first pair, EXAONE `<thought>`, Magistral `[THINK]`,
-/// Seed-OSS `<seed:think>`, Gemma 4 a channel, Kimi, Command A, Apertus and `OpenThinker` the others.
-pub const TAGS: [(&str, &str); 10] = [
+/// Seed-OSS `<seed:think>`, `MiniMax` `<mm:think>`, Gemma 4 a channel, Kimi, Command A, Apertus and `OpenThinker` the
+/// others.
+pub const TAGS: [(&str, &str); 11] = [
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
     ("<thought>", "</thought>"),
     ("[THINK]", "[/THINK]"),
     ("<seed:think>", "</seed:think>"),
+    ("<mm:think>", "</mm:think>"),
     ("<|channel>", "<channel|>"),
     ("◁think▷", "◁/think▷"),
     ("<|START_THINKING|>", "<|END_THINKING|>"),
@@ -33,25 +35,32 @@ pub const TAGS: [(&str, &str); 10] = [
 /// gpt-oss's channel of thoughts.
 const ANALYSIS: &str = "<|channel|>analysis<|message|>";
 
+/// Apriel's chat template opens a thought with this sentence, and the model closes it with these words.
+const APRIEL: (&str, &str) = ("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]");
+
 /// What marks a thought only where a reply begins with the first and the second follows: gpt-oss's channels as servers
-/// give them (whole; without the last header; without special tokens, with or without the channel's name), Granite
-/// 3.2's sentences, and the tags of many fine-tunes.
-const LEADS: [(&str, &str); 6] = [
+/// give them (whole; without the last header; without special tokens, with or without the channel's name), Solar's,
+/// Apriel's words behind whatever was written before, Granite 3.2's sentences, and the tags of many fine-tunes.
+const LEADS: [(&str, &str); 8] = [
     (ANALYSIS, "<|channel|>final<|message|>"),
     (ANALYSIS, "<|end|>"),
     ("<|channel|>final", "<|message|>"),
     ("", "assistantfinal"),
+    ("<|think|>", "<|content|>"),
+    ("", APRIEL.1),
     ("Here is my thought process:", "Here is my response:"),
     ("<reasoning>", "</reasoning>"),
 ];
 
-/// What stands around a whole answer behind a thought: Hunyuan, ERNIE, Command A and `OpenThinker` write it so.
-const ENVELOPES: [(&str, &str); 5] = [
+/// What stands around a whole answer behind a thought, or behind it alone: Hunyuan, ERNIE, Command A, `OpenThinker` and
+/// Apriel write it so.
+const ENVELOPES: [(&str, &str); 6] = [
     ("<answer>", "</answer>"),
     ("<response>", "</response>"),
     ("<output>", "</output>"),
     ("<|START_RESPONSE|>", "<|END_RESPONSE|>"),
     ("<|begin_of_solution|>", "<|end_of_solution|>"),
+    ("", "[END FINAL RESPONSE]"),
 ];
 
 /// Tokens that a thought's tags and the line breaks around them may take, beside its budget.
@@ -129,7 +138,8 @@ fn leading_thought(text: &str) -> Option<usize> {
 /// An answer without the pair of [`ENVELOPES`] around it.
 fn unwrapped(answer: &str) -> &str {
     let within = ENVELOPES.into_iter().find_map(|(open, close)| {
-        answer.strip_prefix(open)?.strip_suffix(close).filter(|within| !within.contains(open))
+        let within = answer.strip_prefix(open)?.strip_suffix(close)?;
+        (open.is_empty() || !within.contains(open)).then_some(within)
     });
     within.map_or(answer, str::trim)
 }
@@ -154,6 +164,7 @@ pub fn joined(thought: &str, text: &str) -> String {
 #[must_use]
 pub fn left_open(text: &str) -> Option<(&'static str, &'static str)> {
     TAGS.into_iter()
+        .chain([APRIEL])
         .find(|(open, close)| text.rfind(open).is_some_and(|at| !text[at..].contains(close)))
 }
 
@@ -231,6 +242,9 @@ mod tests {
             ("<|channel|>analysis<|message|>2 + 2", "", true),
             ("<|channel|>analysis<|message|>2 + 2<|end|>Four.", "Four.", false),
             ("Four.<|end|>", "Four.<|end|>", false),
+            ("<|think|>2 + 2<|end|><|begin|>assistant<|content|>Four.", "Four.", false),
+            ("2 + 2\n[BEGIN FINAL RESPONSE]\nFour.\n[END FINAL RESPONSE]", "Four.", false),
+            ("Here are my reasoning steps: 2 + 2.", "Here are my reasoning steps: 2 + 2.", false),
             ("analysis2 + 2. Easy.assistantfinalFour.", "Four.", false),
             ("We add 2 + 2. Easy.assistantfinalFour.", "Four.", false),
             ("analysis of sums is old.", "analysis of sums is old.", false),
@@ -284,5 +298,6 @@ mod tests {
         assert_eq!(left_open("assistant\n<think>\n\n</think>\n\n"), None);
         assert_eq!(left_open("assistant\n"), None);
         assert_eq!(left_open("[/INST][THINK]"), Some(TAGS[3]));
+        assert_eq!(left_open("<|begin_assistant|>\nHere are my reasoning steps:\n"), Some(APRIEL));
     }
 }

@@ -276,6 +276,13 @@ pub(super) fn has_thought(reply: &Reply) -> bool {
     thought::part(&reply.text).thought > 0
 }
 
+/// Whether a reply that came to its end is a thought and nothing else.
+pub(super) fn is_all_thought(reply: &Reply) -> bool {
+    has_thought(reply)
+        && reply.finish == Finish::Stop
+        && thought::part(&reply.text).answer.is_empty()
+}
+
 /// What a server is told of a shape. llama-server holds a reply to its grammar from the first token on, so the
 /// grammar leaves room for the thought; it ends with the tag that closes it. The others begin behind the
 /// thought, where they are started with a parser for it.

@@ -1,6 +1,7 @@
 //! What a server says of its model. It stands where a file's hash stands elsewhere, and says less: a
 //! name, a version, settings. Nothing of it depends on the address or on time.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -41,7 +42,15 @@ pub(super) fn ask(
     // llama-server tells most: the file, its template and its build.
     if server.dialect == Dialect::LlamaServer {
         let root = server.url.strip_suffix("/v1").unwrap_or(&server.url);
-        let props: Props = get(client, server, &format!("{root}/props"), halted)?;
+        let props: Props =
+            get(client, server, &format!("{root}/props"), halted).or_else(|error| match error {
+                // A router of several models tells nothing of itself, and everything of a model that is named.
+                ServerError::Refused(_) => {
+                    let url = format!("{root}/props?model={}", in_query(&server.model));
+                    get(client, server, &url, halted).map_err(|_| error)
+                }
+                other => Err(other),
+            })?;
         return Ok(format!(
             "program={program};file={};build={};template={};context={}",
             last_part(&props.model_path),
@@ -145,6 +154,19 @@ fn get<T: DeserializeOwned>(
             )))
         }
     }
+}
+
+/// A value as it stands in the query of an address.
+fn in_query(value: &str) -> String {
+    let mut text = String::new();
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
 }
 
 /// The last part of a path of either kind.
