@@ -215,7 +215,8 @@ fn source(keys: FileKeys, models: &Path) -> Result<ModelSource, BrokenRule> {
 fn of_hub(repo: String, file: String, revision: Option<String>) -> Result<ModelSource, BrokenRule> {
     let parts = repo.split_once('/');
     let is_repo = parts.is_some_and(|(owner, name)| hub::plain(owner) && hub::plain(name));
-    require(is_repo, "repo", "must look like ORGANISATION/NAME")?;
+    let is_name = repo.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte));
+    require(is_repo && is_name, "repo", "must look like ORGANISATION/NAME")?;
     require(hub::plain_path(&file), "file", "must be a file name of the repository")?;
     let is_revision = revision.as_deref().is_none_or(hub::plain_path);
     require(is_revision, "revision", "must be a branch, a tag or a commit")?;
