@@ -131,8 +131,8 @@ fn unknown(url: &str, program: &str) -> anyhow::Error {
     let program = if program.is_empty() { "does not say which program it is" } else { program };
     bad_input(anyhow!(
         "the server at {url} is no llama-server, vLLM, SGLang or LMDeploy ({program}), so how it holds a reply to its \
-         form is not known\nhint: write a pool file with its `url`, `model` and the `dialect` that it follows, and \
-         give it with --pool"
+         form is not known\nhint: if it follows one of them, write a pool file with its `url`, `model` and `dialect`, and \
+         give it with --pool; the GGUF files of Ollama and LM Studio go into a pool as `path`, or to llama-server"
     ))
 }
 

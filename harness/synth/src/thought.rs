@@ -1,4 +1,4 @@
-//! Thoughts: what a reasoning model writes for itself before it answers (METHOD.md, G14).
+//! Thoughts: what a reasoning model writes for itself before it answers (METHOD.md, G13).
 //!
 //! A thought stands between a pair of [`TAGS`]. It is no part of the answer: samples, scores and lengths are
 //! read from what is left without it. The raw reply keeps it for `inspect`.
