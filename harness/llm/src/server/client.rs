@@ -37,8 +37,8 @@ const NAP: Duration = Duration::from_millis(50);
 /// Longest wait for a connection; a host that drops what it is sent never refuses one.
 const LONGEST_CONNECT: Duration = Duration::from_secs(20);
 
-/// Longest wait for an answer to what costs a server nothing, such as which models it has.
-const LONGEST_LOOK: Duration = Duration::from_secs(60);
+/// Longest wait for an answer to a question about a model. Servers of several models load it first.
+const LONGEST_LOOK: Duration = Duration::from_secs(120);
 
 /// Most tries of a request that the server is there for and fails on. What a hiccup is passes sooner than
 /// a server that is away comes back.
