@@ -136,7 +136,7 @@ fn failed_calls_of_a_calibration_are_told_and_asked_again() {
     let calibrate = |out: &str| {
         let mut arguments = vec!["calibrate", "--models", &models, "--pool", "pool.toml"];
         arguments.extend(["--prompts", &prompts, "--set", &set, "--per-domain", "1"]);
-        arguments.extend(["--raters", "m0", "--results", out]);
+        arguments.extend(["--raters", "m0", "--results", out, "-q"]);
         bench.transcript(&arguments).replace(out, "results")
     };
     serve_pool(&bench, &serve());
