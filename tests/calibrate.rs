@@ -1,6 +1,9 @@
 //! `calibrate`: the calibration set, and a whole calibration on llama.cpp with the real demonstration pool.
 
+use serde_json::json;
+
 use crate::real_model::models;
+use crate::servers::{draw, serve, serve_but, serve_pool};
 use crate::workbench::{Workbench, published, repository};
 
 /// The calibration set of the repository.
@@ -123,4 +126,29 @@ fn a_calibration_on_the_real_model_is_kept_and_warned_of() {
     let said = String::from_utf8_lossy(&run.stderr).into_owned();
     assert!(said.contains("reviewer smollm2-q4_0: "), "{said}");
     assert!(said.contains("calibrated on 7 instructions at tau 8"), "{said}");
+}
+
+#[test]
+fn failed_calls_of_a_calibration_are_told_and_asked_again() {
+    let Some(models) = models() else { return };
+    let bench = Workbench::new("", "rounds = 1");
+    let (set, prompts) = (starter(), prompts());
+    let calibrate = |out: &str| {
+        let mut arguments = vec!["calibrate", "--models", &models, "--pool", "pool.toml"];
+        arguments.extend(["--prompts", &prompts, "--set", &set, "--per-domain", "1"]);
+        arguments.extend(["--raters", "m0", "--results", out, "-q"]);
+        bench.transcript(&arguments).replace(out, "results")
+    };
+    serve_pool(&bench, &serve());
+    let healthy = calibrate("healthy");
+    let poisoned = serve_but(|asked| {
+        let error = json!({"error": {"message": "Failed to parse input"}});
+        draw(asked).is_multiple_of(10).then(|| (400, error.to_string()))
+    });
+    serve_pool(&bench, &poisoned);
+    let said = calibrate("poisoned");
+    assert!(said.contains("of its calls failed and count as malformed here"), "{said}");
+    assert!(said.ends_with("exit code 0"), "{said}");
+    serve_pool(&bench, &serve());
+    assert_eq!(calibrate("poisoned"), healthy);
 }

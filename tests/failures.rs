@@ -290,3 +290,26 @@ fn a_stage_whose_replies_are_all_malformed_stops_the_run_with_a_sample() {
     assert_eq!((count(&row, "malformed"), count(&row, "candidates")), (6, 6), "{row}");
     assert!(Path::new(&bench.path("results/small/seed-42.csv")).exists());
 }
+
+#[test]
+fn a_trial_without_samples_whose_calls_failed_names_the_way_out() {
+    if models().is_none() {
+        return;
+    }
+    let bench = Workbench::new(GRA, "rounds = 1");
+    // Every instruction fails, which is fewer calls than stop a run.
+    serve_pool(
+        &bench,
+        &serve_but(|asked| {
+            let is_instruction =
+                asked["grammar"].as_str().is_some_and(|grammar| grammar.contains("<boi>"));
+            let error = json!({"error": {"message": "Failed to parse input"}});
+            is_instruction.then(|| (400, error.to_string()))
+        }),
+    );
+    let failed = row(&run(&bench, "results", &[]));
+    assert_eq!(count(&failed, "failed"), count(&failed, "candidates"), "{failed}");
+    let said = bench.transcript(&["export", "small/gra/seed-42", "--out", "out"]);
+    assert!(said.contains("none was accepted (6 failed)"), "{said}");
+    assert!(said.contains("--retry-failed with the command that made it"), "{said}");
+}

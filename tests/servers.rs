@@ -264,3 +264,34 @@ fn an_interrupt_does_not_wait_for_a_busy_server_and_the_run_goes_on_from_there()
     assert!(bench.run(&results("stopped")).status.success());
     assert_eq!(published(&bench.path("stopped")), published(&bench.path("undisturbed")));
 }
+
+#[test]
+fn an_address_that_is_none_is_refused_before_it_is_asked() {
+    let bench = Workbench::new(GRA, "rounds = 1");
+    let url = serve();
+    let host = url.strip_prefix("http://").unwrap();
+    for address in
+        [host, &format!("http://me:secret@{host}"), &format!("{url}/chat/completions"), "http://"]
+    {
+        let said = bench.transcript(&["synth", "--server", address, "--out", "data"]);
+        assert!(said.contains("--server: the address must begin with http://"), "{said}");
+        assert!(said.ends_with("exit code 3") && !bench.path("data").exists(), "{said}");
+    }
+}
+
+#[test]
+fn a_proxy_is_named_and_is_not_for_servers_of_this_machine() {
+    let Some(models) = models() else { return };
+    let bench = Workbench::new(GRA, "rounds = 1");
+    let doctor = |url: &str| {
+        serve_pool(&bench, url);
+        let mut command = bench.command(&["doctor", "--pool", "pool.toml", "--models", &models]);
+        command.env("http_proxy", "http://127.0.0.1:1");
+        let output = command.env_remove("NO_PROXY").env_remove("no_proxy").output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let said = doctor("http://models.invalid/v1");
+    assert!(said.contains("through the environment's proxy 127.0.0.1:1; NO_PROXY"), "{said}");
+    let said = doctor(&serve());
+    assert!(said.contains("no problems found"), "{said}");
+}

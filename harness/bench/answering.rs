@@ -146,7 +146,8 @@ impl<'a> Answering<'a> {
             meter: Meter::find(),
             paid: Paid::default(),
             thoughts: BTreeMap::new(),
-            tolerance: Tolerance::default(),
+            // Beside trials, which bring their own, nothing is published that a call's failure is part of.
+            tolerance: Tolerance { retry_failed: true, ..Tolerance::default() },
             tally: Tally::default(),
         }
     }

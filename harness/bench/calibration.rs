@@ -116,6 +116,8 @@ pub struct Reviewed {
     pub written: Option<Sheet<f64>>,
     /// Whether each instruction passed all three criteria.
     pub instructions: Sheet<bool>,
+    /// Texts without an answer because the call failed, not because the model's reply cannot be read.
+    pub failed_calls: usize,
 }
 
 /// A text to review: item, kind.
@@ -147,11 +149,14 @@ impl Calibration<'_> {
         let mean = |judgement: &Judgement| judgement.scores.map(Scores::mean);
         let written = |judgement: &Judgement| judgement.written.map(Scores::mean);
         let has_both = self.reading == ScoreReading::Expected;
+        let judgements = checked.iter().chain(&scored);
+        let failed_calls = judgements.filter(|judgement| judgement.failed.is_some()).count();
         Ok(Reviewed {
             // A reply that cannot be read is a text without a score, and counted as one.
             responses: sheet(rater, &responses, scored.iter().map(mean)),
             written: has_both.then(|| sheet(rater, &responses, scored.iter().map(written))),
             instructions: sheet(rater, &instructions, checked.iter().map(passes)),
+            failed_calls,
         })
     }
 
@@ -204,6 +209,7 @@ pub(crate) fn rate(reviewed: &[Reviewed], sizes: &[usize], tau: f64) -> Vec<Rate
             written: written.as_ref().map(|sheets| committees(sheets, size, mean)),
             // One member's veto is enough, as in a round.
             instructions: committees(&instructions, size, |bits| bits.iter().all(|bit| *bit)),
+            failed_calls: 0,
         };
         rated(&together, tau)
     });
@@ -272,6 +278,9 @@ pub struct RaterRecord {
     pub tau_of_precision_90: Option<f64>,
     /// What is wrong with it.
     pub weaknesses: Vec<Weakness>,
+    /// Texts that it did not review because the call failed; 0 for a committee.
+    #[serde(default)]
+    pub failed_calls: usize,
 }
 
 impl RaterRecord {
@@ -283,6 +292,7 @@ impl RaterRecord {
             auc: rated.responses.auc.value,
             tau_of_precision_90: rated.responses.threshold.map(|(tau, _)| tau),
             weaknesses: weaknesses(&rated.responses, Some(&rated.instructions)),
+            failed_calls: 0,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 use gra_llm::model_pool::check::PoolPart;
-use gra_llm::model_pool::{Backend, Dialect, ModelPool};
+use gra_llm::model_pool::{Backend, Dialect, ModelPool, server_url};
 use gra_llm::server::{self, ListedModel};
 use toml_edit::{Array, DocumentMut, Item, TableLike, Value, value};
 
@@ -50,6 +50,8 @@ impl Servers<'_> {
     pub(crate) fn pool(self, name: &str) -> Result<(String, Vec<String>)> {
         let (mut served, mut said) = (Vec::new(), Vec::new());
         for url in self.urls {
+            // Before it is asked: a password in it would be sent, and kept in the pool.
+            server_url(url).map_err(|rule| bad_input(anyhow!("--server: the address {rule}")))?;
             let url = address(url);
             let models = server::list(&url, self.api_key_env)?;
             if models.is_empty() {
@@ -131,8 +133,8 @@ fn unknown(url: &str, program: &str) -> anyhow::Error {
     let program = if program.is_empty() { "does not say which program it is" } else { program };
     bad_input(anyhow!(
         "the server at {url} is no llama-server, vLLM, SGLang or LMDeploy ({program}), so how it holds a reply to its \
-         form is not known\nhint: write a pool file with its `url`, `model` and the `dialect` that it follows, and \
-         give it with --pool"
+         form is not known\nhint: if it follows one of them, write a pool file with its `url`, `model` and `dialect`, and \
+         give it with --pool; the GGUF files of Ollama and LM Studio go into a pool as `path`, or to llama-server"
     ))
 }
 

@@ -78,8 +78,8 @@ pub enum TooManyLost {
     /// More calls of a stage failed than `max_failed` allows.
     #[error(
         "{failed} calls of stage {stage} failed, and at most {allowed} may; the last one, of model \
-         `{}`, for {}: {}\n  hint: every other reply is saved; the same command with \
-         --retry-failed asks the failed calls again, and `max_failed` in the experiment file allows more \
+         `{}`, for {}: {}\n  hint: every other reply is saved; the same command (`run` and `synth` with \
+         --retry-failed) asks the failed calls again, and `max_failed` in the experiment file allows more \
          of them", last.model, last.failure, last.said
     )]
     Failed {
@@ -95,8 +95,8 @@ pub enum TooManyLost {
     /// A model answered nothing.
     #[error(
         "every call to model `{}` failed, {calls} in a row; the last one for {}: {}\n  \
-         hint: `gra-bench doctor` asks the model once; when it answers, the same command with \
-         --retry-failed goes on", last.model, last.failure, last.said
+         hint: `gra-bench doctor` asks the model once; when it answers, the same command (`run` and `synth` \
+         with --retry-failed) goes on", last.model, last.failure, last.said
     )]
     Unanswered {
         /// Calls of this trial.

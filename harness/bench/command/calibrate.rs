@@ -144,13 +144,16 @@ pub(super) fn calibrate(args: &CalibrateArgs, global: &GlobalArgs) -> Result<Cal
     let rated = calibration::rate(&reviewed, &sizes, args.tau);
     // Committees come behind the models, and have no fingerprint of their own.
     let fingerprints = fingerprints.iter().map(String::as_str).chain(std::iter::repeat(""));
-    let record = CalibrationRecord {
+    let mut record = CalibrationRecord {
         pool: pool.name.clone(),
         prompts_sha256: prompts.sha256,
         tau: args.tau,
         items: items.len(),
         raters: rated.iter().zip(fingerprints).map(|(of, at)| RaterRecord::of(of, at)).collect(),
     };
+    for (of, reviewed) in record.raters.iter_mut().zip(&reviewed) {
+        of.failed_calls = reviewed.failed_calls;
+    }
     let folder =
         args.out.clone().unwrap_or_else(|| CalibrationRecord::folder(global.results(), &pool.name));
     write(&folder, &record, &items, &reviewed, &rated)?;
@@ -175,6 +178,13 @@ impl Calibrated {
             let threshold = of.tau_of_precision_90;
             let threshold = threshold.map(|tau| format!(" (precision 0.9 from tau {tau:.2})"));
             let _ = writeln!(text, "{}: {verdict}{}", of.rater, threshold.unwrap_or_default());
+            if of.failed_calls > 0 {
+                let _ = writeln!(
+                    text,
+                    "{}: {} of its calls failed and count as malformed here; the same command asks them again",
+                    of.rater, of.failed_calls
+                );
+            }
         }
         text.push('\n');
         for (what, name) in [

@@ -310,10 +310,17 @@ pub(super) fn check_samples(id: &TrialId, candidates: &[Candidate], named: &str)
     let samples = candidates.iter().filter(|candidate| candidate.is_sample()).count();
     if samples == 0 {
         let (all, outcomes) = (candidates.len(), outcomes(candidates));
+        let hint = if candidates
+            .iter()
+            .any(|candidate| matches!(candidate.outcome, Some(Outcome::Failed { .. })))
+        {
+            "--retry-failed with the command that made it asks the failed calls again".to_owned()
+        } else {
+            format!("gra-bench rescore {named} says what other thresholds would have accepted")
+        };
         bail!(
             "{id} has no sample to export: of its {all} candidates none was accepted ({outcomes})\n\
-             hint: gra-bench inspect {named} says why each ended; gra-bench rescore {named} what other thresholds \
-             would have accepted"
+             hint: gra-bench inspect {named} says why each ended; {hint}"
         );
     }
     Ok(samples)

@@ -261,9 +261,12 @@ impl TemplateFrame {
     }
 
     /// The frame of an answer without a thought: one that the template opens is closed at once, as Qwen's
-    /// template writes it where thinking is switched off.
+    /// template writes it where thinking is switched off. gpt-oss answers in a channel of its own.
     #[must_use]
     pub fn without_thought(mut self) -> Self {
+        if self.after.ends_with("<|start|>assistant") && self.before.contains("# Valid channels") {
+            self.after.push_str("<|channel|>final<|message|>");
+        }
         if let Some((_, close)) = self.opened_thought() {
             let line = if self.after.ends_with('\n') { "" } else { "\n" };
             self.after = format!("{}{line}\n{close}\n\n", self.after);

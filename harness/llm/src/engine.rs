@@ -251,10 +251,7 @@ pub enum EngineError {
         reason: String,
     },
     /// A server does not say which models it serves.
-    #[error(
-        "the server at {url} does not say what it serves: {reason}\n  hint: the address ends before /models, e.g. \
-         http://127.0.0.1:8080/v1"
-    )]
+    #[error("the server at {url} does not say what it serves: {reason}")]
     List {
         /// Where it should answer.
         url: String,

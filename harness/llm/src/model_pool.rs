@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chat_template::TemplateVariables;
 use entry::BrokenRule;
+pub use entry::server_url;
 pub use source::{ModelFiles, ModelSource};
 use wire::PoolFile;
 

@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use gra_synth::request::{Embedding, ModelName, Reply, Request, ScoreReading};
+use gra_synth::request::{Embedding, Failure, ModelName, Reply, Request, ScoreReading};
 
 use crate::chat_template::{TemplateVariables, fingerprint_part};
 use crate::dispatcher::in_parallel;
@@ -75,6 +75,8 @@ pub struct ServerProbe {
     pub constrains: bool,
     /// Whether a free reply began with a thought.
     pub thinks: bool,
+    /// Whether a free reply came to its end and all of it was told as a thought.
+    pub all_thought: bool,
 }
 
 /// Asks a server which models it serves. `url` ends before `/models`; `api_key_env` names the variable with its key.
@@ -93,10 +95,18 @@ pub fn list(url: &str, api_key_env: Option<&str>) -> EngineResult<Vec<ListedMode
         template: TemplateVariables::default(),
     };
     identity::list(&Client::new(RetryPolicy::short(), 1), &server).map_err(|error| match error {
+        ServerError::Halted => EngineError::Stopped,
+        // Something answers there.
+        ServerError::Refused(reason) | ServerError::Failed(Failure::NoCompletion, reason)
+            if !reason.contains("hint:") =>
+        {
+            let hint = "the address ends before /models, e.g. http://127.0.0.1:8080/v1";
+            EngineError::List { url: url.to_owned(), reason: format!("{reason}\n  hint: {hint}") }
+        }
         ServerError::Silent(reason)
         | ServerError::Refused(reason)
+        | ServerError::Unavailable(_, reason)
         | ServerError::Failed(_, reason) => EngineError::List { url: url.to_owned(), reason },
-        ServerError::Halted => EngineError::Stopped,
     })
 }
 
@@ -136,8 +146,9 @@ impl ServerEngine {
             reply.map_err(|error| error.into_engine_error(model, server))
         };
         let constrains = ask::is_as_probed(&reply(ChatCall::probe(server))?);
-        let thinks = ask::has_thought(&reply(ChatCall::thinking_probe(server))?);
-        Ok(ServerProbe { identity, constrains, thinks })
+        let free = reply(ChatCall::thinking_probe(server))?;
+        let thinks = ask::has_thought(&free);
+        Ok(ServerProbe { identity, constrains, thinks, all_thought: ask::is_all_thought(&free) })
     }
 
     fn server(&self, model: &ModelName) -> EngineResult<&Server> {
@@ -156,7 +167,12 @@ impl ServerEngine {
         let tries = if server.identity.is_some() { 1 } else { RetryPolicy::short().tries };
         let client = self.client.with_tries(tries);
         let identity = match (identity::ask(&client, server, &stopped), &server.identity) {
-            (Err(ServerError::Silent(_) | ServerError::Failed(..)), Some(pinned)) => pinned.clone(),
+            (
+                Err(
+                    ServerError::Silent(_) | ServerError::Unavailable(..) | ServerError::Failed(..),
+                ),
+                Some(pinned),
+            ) => pinned.clone(),
             (Err(error), _) => return Err(error.into_engine_error(model, server)),
             (Ok(found), Some(pinned)) if found != *pinned => {
                 let reason = format!(
@@ -189,7 +205,12 @@ impl ServerEngine {
                 let place = next.fetch_add(1, Ordering::Relaxed);
                 let Some(call) = calls.get(place) else { return };
                 let answer = call.ask(&self.client, &halted);
-                if matches!(answer, Err(ServerError::Silent(_) | ServerError::Refused(_))) {
+                if matches!(
+                    answer,
+                    Err(ServerError::Silent(_)
+                        | ServerError::Refused(_)
+                        | ServerError::Unavailable(..))
+                ) {
                     failed.store(true, Ordering::Relaxed);
                 }
                 // One that halted because another ended the chunk has nothing of its own to tell.

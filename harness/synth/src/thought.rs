@@ -1,4 +1,4 @@
-//! Thoughts: what a reasoning model writes for itself before it answers (METHOD.md, G14).
+//! Thoughts: what a reasoning model writes for itself before it answers (METHOD.md, G13).
 //!
 //! A thought stands between a pair of [`TAGS`]. It is no part of the answer: samples, scores and lengths are
 //! read from what is left without it. The raw reply keeps it for `inspect`.
@@ -16,13 +16,51 @@ use std::borrow::Cow;
 
 /// The tags that open and close a thought in the replies and chat templates of known model families: Qwen,
 /// `DeepSeek`, `SmolLM`, Granite and Phi write the first pair, EXAONE `<thought>`, Magistral `[THINK]`,
-/// Seed-OSS `<seed:think>`.
-pub const TAGS: [(&str, &str); 5] = [
+/// Seed-OSS `<seed:think>`, `MiniMax` `<mm:think>`, Gemma 4 a channel, Kimi, Command A, Apertus and `OpenThinker` the
+/// others.
+pub const TAGS: [(&str, &str); 11] = [
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
     ("<thought>", "</thought>"),
     ("[THINK]", "[/THINK]"),
     ("<seed:think>", "</seed:think>"),
+    ("<mm:think>", "</mm:think>"),
+    ("<|channel>", "<channel|>"),
+    ("◁think▷", "◁/think▷"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<|inner_prefix|>", "<|inner_suffix|>"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+];
+
+/// gpt-oss's channel of thoughts.
+const ANALYSIS: &str = "<|channel|>analysis<|message|>";
+
+/// Apriel's chat template opens a thought with this sentence, and the model closes it with these words.
+const APRIEL: (&str, &str) = ("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]");
+
+/// What marks a thought only where a reply begins with the first and the second follows: gpt-oss's channels as servers
+/// give them (whole; without the last header; without special tokens, with or without the channel's name), Solar's,
+/// Apriel's words behind whatever was written before, Granite 3.2's sentences, and the tags of many fine-tunes.
+const LEADS: [(&str, &str); 8] = [
+    (ANALYSIS, "<|channel|>final<|message|>"),
+    (ANALYSIS, "<|end|>"),
+    ("<|channel|>final", "<|message|>"),
+    ("", "assistantfinal"),
+    ("<|think|>", "<|content|>"),
+    ("", APRIEL.1),
+    ("Here is my thought process:", "Here is my response:"),
+    ("<reasoning>", "</reasoning>"),
+];
+
+/// What stands around a whole answer behind a thought, or behind it alone: Hunyuan, ERNIE, Command A, `OpenThinker` and
+/// Apriel write it so.
+const ENVELOPES: [(&str, &str); 6] = [
+    ("<answer>", "</answer>"),
+    ("<response>", "</response>"),
+    ("<output>", "</output>"),
+    ("<|START_RESPONSE|>", "<|END_RESPONSE|>"),
+    ("<|begin_of_solution|>", "<|end_of_solution|>"),
+    ("", "[END FINAL RESPONSE]"),
 ];
 
 /// Tokens that a thought's tags and the line breaks around them may take, beside its budget.
@@ -45,6 +83,11 @@ pub fn part(text: &str) -> Parted<'_> {
     let (mut answer, mut unfinished, mut found) = (String::new(), false, false);
     // Text up to `kept` is in the answer or was thought; tags are looked for from `from` on.
     let (mut kept, mut from) = (0, 0);
+    if let Some(end) = leading_thought(text) {
+        (found, kept, from) = (true, end, end);
+    } else if text.trim_start().starts_with(ANALYSIS) {
+        (found, kept, from, unfinished) = (true, text.len(), text.len(), true);
+    }
     while let Some(tag) = first_tag(text, from) {
         let close = TAGS[tag.pair].1;
         let end = text[tag.end..].find(close).map(|at| tag.end + at + close.len());
@@ -80,7 +123,25 @@ pub fn part(text: &str) -> Parted<'_> {
     }
     answer.push_str(&text[kept..]);
     let thought = text.chars().count() - answer.chars().count();
-    Parted { answer: Cow::Owned(answer.trim().to_owned()), thought, unfinished }
+    Parted { answer: Cow::Owned(unwrapped(answer.trim()).to_owned()), thought, unfinished }
+}
+
+/// Where a thought ends that a text begins with in one of [`LEADS`].
+fn leading_thought(text: &str) -> Option<usize> {
+    let begun = text.trim_start();
+    LEADS.into_iter().find_map(|(open, close)| {
+        let at = begun.strip_prefix(open)?.find(close)?;
+        Some(text.len() - begun.len() + open.len() + at + close.len())
+    })
+}
+
+/// An answer without the pair of [`ENVELOPES`] around it.
+fn unwrapped(answer: &str) -> &str {
+    let within = ENVELOPES.into_iter().find_map(|(open, close)| {
+        let within = answer.strip_prefix(open)?.strip_suffix(close)?;
+        (open.is_empty() || !within.contains(open)).then_some(within)
+    });
+    within.map_or(answer, str::trim)
 }
 
 /// A thought that a server told apart from the reply's text, and the text: as one text with tags.
@@ -103,6 +164,7 @@ pub fn joined(thought: &str, text: &str) -> String {
 #[must_use]
 pub fn left_open(text: &str) -> Option<(&'static str, &'static str)> {
     TAGS.into_iter()
+        .chain([APRIEL])
         .find(|(open, close)| text.rfind(open).is_some_and(|at| !text[at..].contains(close)))
 }
 
@@ -171,6 +233,43 @@ mod tests {
                 false,
             ),
             ("</think>", "", false),
+            (
+                "<|channel|>analysis<|message|>2 + 2<|end|><|start|>assistant<|channel|>final<|message|>Four.",
+                "Four.",
+                false,
+            ),
+            ("<|channel|>final<|message|>Four.", "Four.", false),
+            ("<|channel|>analysis<|message|>2 + 2", "", true),
+            ("<|channel|>analysis<|message|>2 + 2<|end|>Four.", "Four.", false),
+            ("Four.<|end|>", "Four.<|end|>", false),
+            ("<|think|>2 + 2<|end|><|begin|>assistant<|content|>Four.", "Four.", false),
+            ("2 + 2\n[BEGIN FINAL RESPONSE]\nFour.\n[END FINAL RESPONSE]", "Four.", false),
+            ("Here are my reasoning steps: 2 + 2.", "Here are my reasoning steps: 2 + 2.", false),
+            ("analysis2 + 2. Easy.assistantfinalFour.", "Four.", false),
+            ("We add 2 + 2. Easy.assistantfinalFour.", "Four.", false),
+            ("analysis of sums is old.", "analysis of sums is old.", false),
+            ("<|channel>thought\n2 + 2<channel|>Four.", "Four.", false),
+            ("<|channel>\n2 + 2\n<channel|>\nFour.", "Four.", false),
+            ("◁think▷2 + 2◁/think▷Four.", "Four.", false),
+            (
+                "<|START_THINKING|>2 + 2<|END_THINKING|><|START_RESPONSE|>Four.<|END_RESPONSE|>",
+                "Four.",
+                false,
+            ),
+            ("<think>\n2 + 2\n</think>\n<answer>\nFour.\n</answer>", "Four.", false),
+            ("<answer>Four.</answer>", "<answer>Four.</answer>", false),
+            (
+                "<think>a</think><answer>2</answer> or <answer>4</answer>",
+                "<answer>2</answer> or <answer>4</answer>",
+                false,
+            ),
+            ("<reasoning>\n2 + 2\n</reasoning>\n<answer>\nFour.\n</answer>", "Four.", false),
+            (
+                "An XML file: <reasoning>why</reasoning>",
+                "An XML file: <reasoning>why</reasoning>",
+                false,
+            ),
+            ("Here is my thought process:\n2 + 2\n\nHere is my response:\nFour.", "Four.", false),
         ];
         for (text, answer, unfinished) in cases {
             let parted = part(text);
@@ -199,5 +298,6 @@ mod tests {
         assert_eq!(left_open("assistant\n<think>\n\n</think>\n\n"), None);
         assert_eq!(left_open("assistant\n"), None);
         assert_eq!(left_open("[/INST][THINK]"), Some(TAGS[3]));
+        assert_eq!(left_open("<|begin_assistant|>\nHere are my reasoning steps:\n"), Some(APRIEL));
     }
 }

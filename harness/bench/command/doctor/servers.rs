@@ -84,6 +84,12 @@ pub(super) fn ask_all(pool: &ModelPool, problems: &mut Vec<String>) -> Result<Ve
             if !showing.constrains {
                 problems.push(not_held(name, server, showing.thinks));
             }
+            if showing.all_thought {
+                problems.push(format!(
+                    "the server of model `{name}` tells whole replies as thoughts, so that no answer is left: start it \
+                     without a parser for thoughts (for vLLM and SGLang --reasoning-parser), or with the one of its model"
+                ));
+            }
             forms = match tried.entry(format!("{} {dialect} {}", server.url, server.model)) {
                 Entry::Occupied(known) => known.get().clone(),
                 Entry::Vacant(place) => place.insert(try_forms(&mut engine, model)?).clone(),

@@ -107,19 +107,34 @@ fn backend(entry: &ModelEntry, models: &Path) -> Result<Backend, BrokenRule> {
     }
 }
 
+/// A server's address without a slash at its end, or the rule that it breaks.
+///
+/// # Errors
+/// The end of a sentence about the address.
+pub fn server_url(url: &str) -> Result<String, &'static str> {
+    let url = url.trim_end_matches('/');
+    let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    // A key in an address would end up in messages and results.
+    let is_plain = host.is_some_and(|host| !host.is_empty())
+        && !url.contains(['?', '#', '@'])
+        && !url.contains(char::is_whitespace)
+        && !url.ends_with("/completions")
+        && !url.ends_with("/models");
+    if is_plain {
+        return Ok(url.to_owned());
+    }
+    Err(
+        "must begin with http:// or https:// and end before /chat/completions, without user, query or fragment",
+    )
+}
+
 fn server(entry: &ModelEntry) -> Result<Server, BrokenRule> {
     let missing =
         |key: &str, example: &str| BrokenRule::new(key, format!("is missing, e.g. {example}"));
     let given = |value: &Option<String>| value.clone().filter(|text| !text.trim().is_empty());
     let url =
         given(&entry.url).ok_or_else(|| missing("url", "url = \"http://127.0.0.1:8080/v1\""))?;
-    // A key in an address would end up in messages and results.
-    let plain = (url.starts_with("http://") || url.starts_with("https://"))
-        && !url.contains(['?', '#', '@'])
-        && !url.contains(char::is_whitespace);
-    let rule = "must begin with http:// or https:// and end before /chat/completions, without \
-                user, query or fragment";
-    require(plain, "url", rule)?;
+    let url = server_url(&url).map_err(|rule| BrokenRule::new("url", rule))?;
     let model = given(&entry.model)
         .ok_or_else(|| missing("model", "model = \"the name that the server knows it by\""))?;
     let dialect = entry.dialect.ok_or_else(|| {
@@ -134,7 +149,7 @@ fn server(entry: &ModelEntry) -> Result<Server, BrokenRule> {
     let is_named = entry.api_key_env.as_deref().is_none_or(is_variable);
     require(is_named, "api_key_env", "must be the name of an environment variable")?;
     Ok(Server {
-        url: url.trim_end_matches('/').to_owned(),
+        url,
         model,
         dialect,
         api_key_env: entry.api_key_env.clone(),
@@ -200,7 +215,8 @@ fn source(keys: FileKeys, models: &Path) -> Result<ModelSource, BrokenRule> {
 fn of_hub(repo: String, file: String, revision: Option<String>) -> Result<ModelSource, BrokenRule> {
     let parts = repo.split_once('/');
     let is_repo = parts.is_some_and(|(owner, name)| hub::plain(owner) && hub::plain(name));
-    require(is_repo, "repo", "must look like ORGANISATION/NAME")?;
+    let is_name = repo.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte));
+    require(is_repo && is_name, "repo", "must look like ORGANISATION/NAME")?;
     require(hub::plain_path(&file), "file", "must be a file name of the repository")?;
     let is_revision = revision.as_deref().is_none_or(hub::plain_path);
     require(is_revision, "revision", "must be a branch, a tag or a commit")?;

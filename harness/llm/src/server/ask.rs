@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::client::{Client, ServerAnswer, ServerError};
 use super::dialect::{ChatMessage, ChatRequest, DialectFields, Overlong};
+use super::identity;
 use super::wire::{self, ChatReply};
 use crate::adherence::{self, Closed};
 use crate::automaton::options;
@@ -160,7 +161,10 @@ impl<'a> ChatCall<'a> {
         let mut max_tokens = Some(self.max_tokens);
         loop {
             let body = self.body(max_tokens)?;
-            let (status, body) = match client.post(self.server, &url, &body, halted)? {
+            let answer = client
+                .post(self.server, &url, &body, halted)
+                .map_err(|error| self.blamed(error, client, halted))?;
+            let (status, body) = match answer {
                 ServerAnswer::Done(value) if !is_error(&value) => {
                     let met_limit = wire::met_limit(&value) && max_tokens == Some(self.max_tokens);
                     return Ok(Attempt { reply: self.reply(value)?, met_limit });
@@ -171,7 +175,8 @@ impl<'a> ChatCall<'a> {
             // LMDeploy says so with status 200.
             let overlong = if matches!(status, 200 | 400) { Overlong::read(&body) } else { None };
             let Some(overlong) = overlong else {
-                return Err(declined(status, &wire::words(&body)));
+                let error = refusal(status, &wire::words(&body));
+                return Err(self.blamed(error, client, halted));
             };
             let too_long = |Overlong { prompt, context, .. }| self.too_long(prompt, Some(context));
             let room = overlong.room();
@@ -181,6 +186,23 @@ impl<'a> ChatCall<'a> {
                 return Ok(Attempt { reply: too_long(overlong), met_limit: false });
             }
             max_tokens = room;
+        }
+    }
+
+    /// Whose failure a status is that any request should be told: this call's where the server answers another.
+    fn blamed(
+        &self,
+        error: ServerError,
+        client: &Client,
+        halted: &dyn Fn() -> bool,
+    ) -> ServerError {
+        let ServerError::Unavailable(status, reason) = error else { return error };
+        match identity::hello(&client.with_tries(1), self.server, halted) {
+            Ok(ServerAnswer::Done(answer)) if !is_error(&answer) => {
+                let reason = format!("{reason}\n  another request was answered meanwhile");
+                ServerError::Failed(Failure::Status(status), reason)
+            }
+            _ => ServerError::Unavailable(status, reason),
         }
     }
 
@@ -214,9 +236,12 @@ impl<'a> ChatCall<'a> {
         })?;
         let text = choice.message.text();
         let finish = match choice.finish_reason.as_deref() {
-            Some("stop") => Finish::Stop,
+            // TGI's words, and those that gateways pass on from services of other protocols, stand beside the protocol's.
+            Some("stop" | "eos" | "eos_token" | "stop_sequence" | "end_turn" | "STOP") => {
+                Finish::Stop
+            }
             // Whatever else made the server break off (a filter, say), the reply is not complete.
-            Some("length" | "content_filter") => Finish::Length,
+            Some("length" | "max_tokens" | "MAX_TOKENS" | "content_filter") => Finish::Length,
             Some("error") if text.contains(LMDEPLOY_TOO_LONG) => {
                 return Ok(self.too_long(usage.prompt_tokens, None));
             }
@@ -251,6 +276,13 @@ pub(super) fn has_thought(reply: &Reply) -> bool {
     thought::part(&reply.text).thought > 0
 }
 
+/// Whether a reply that came to its end is a thought and nothing else.
+pub(super) fn is_all_thought(reply: &Reply) -> bool {
+    has_thought(reply)
+        && reply.finish == Finish::Stop
+        && thought::part(&reply.text).answer.is_empty()
+}
+
 /// What a server is told of a shape. llama-server holds a reply to its grammar from the first token on, so the
 /// grammar leaves room for the thought; it ends with the tag that closes it. The others begin behind the
 /// thought, where they are started with a parser for it.
@@ -272,18 +304,25 @@ fn is_error(answer: &Value) -> bool {
         && answer.get("choices").is_none()
 }
 
-/// What a status without a reply means: for any request, or for this one.
-fn declined(status: u16, words: &str) -> ServerError {
+/// What a status without a reply says, with the way out.
+pub(super) fn declined(status: u16, words: &str) -> String {
     let hint = match status {
-        401 | 403 => "\n  hint: name the variable that holds the key under `api_key_env`",
+        401 | 403 => {
+            "\n  hint: name the variable that holds the key under `api_key_env` (of `synth --server`: --api-key-env)"
+        }
         404 => "\n  hint: `url` usually ends in /v1, and `model` is a name that the server lists",
         300..=399 => "\n  hint: it sends elsewhere; write that address under `url`",
         _ => "",
     };
-    let reason = format!("HTTP status {status}: {words}{hint}");
+    format!("HTTP status {status}: {words}{hint}")
+}
+
+/// What a status without a reply means: for any request, or for this one.
+fn refusal(status: u16, words: &str) -> ServerError {
+    let reason = declined(status, words);
     match status {
         200 => ServerError::Failed(Failure::ErrorReply, format!("an error and no reply: {words}")),
-        ..=399 | 401..=405 | 407 => ServerError::Refused(reason),
+        ..=399 | 401..=405 | 407 => ServerError::Unavailable(status, reason),
         _ => ServerError::Failed(Failure::Status(status), reason),
     }
 }

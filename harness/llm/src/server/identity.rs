@@ -1,12 +1,14 @@
 //! What a server says of its model. It stands where a file's hash stands elsewhere, and says less: a
 //! name, a version, settings. Nothing of it depends on the address or on time.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::ask::declined;
 use super::client::{Client, ServerAnswer, ServerError};
 use super::wire::{self, ModelCard, Models, Props, Version};
 use crate::model_pool::{Dialect, Server};
@@ -40,7 +42,15 @@ pub(super) fn ask(
     // llama-server tells most: the file, its template and its build.
     if server.dialect == Dialect::LlamaServer {
         let root = server.url.strip_suffix("/v1").unwrap_or(&server.url);
-        let props: Props = get(client, server, &format!("{root}/props"), halted)?;
+        let props: Props =
+            get(client, server, &format!("{root}/props"), halted).or_else(|error| match error {
+                // A router of several models tells nothing of itself, and everything of a model that is named.
+                ServerError::Refused(_) => {
+                    let url = format!("{root}/props?model={}", in_query(&server.model));
+                    get(client, server, &url, halted).map_err(|_| error)
+                }
+                other => Err(other),
+            })?;
         return Ok(format!(
             "program={program};file={};build={};template={};context={}",
             last_part(&props.model_path),
@@ -68,19 +78,27 @@ fn version(
     let root = server.url.strip_suffix("/v1").unwrap_or(&server.url);
     match get::<Version>(client, server, &format!("{root}/version"), halted) {
         Ok(Version { version }) => return Ok(version),
-        Err(ServerError::Refused(_) | ServerError::Failed(..)) => {}
+        Err(ServerError::Refused(_) | ServerError::Unavailable(..) | ServerError::Failed(..)) => {}
         Err(error) => return Err(error),
     }
-    let url = format!("{}/chat/completions", server.url);
-    // The cheapest request there is: one token.
-    let body = json!({"model": server.model, "max_tokens": 1,
-        "messages": [{"role": "user", "content": "Say hello."}]});
-    let answer = client.post(server, &url, body.to_string().as_bytes(), halted)?;
+    let answer = hello(client, server, halted)?;
     let said = match &answer {
         ServerAnswer::Done(value) => value.get("system_fingerprint").and_then(Value::as_str),
         ServerAnswer::Declined { .. } => None,
     };
     Ok(said.unwrap_or("unknown").to_owned())
+}
+
+/// The cheapest request there is: one token.
+pub(super) fn hello(
+    client: &Client,
+    server: &Server,
+    halted: &dyn Fn() -> bool,
+) -> Result<ServerAnswer, ServerError> {
+    let url = format!("{}/chat/completions", server.url);
+    let body = json!({"model": server.model, "max_tokens": 1,
+        "messages": [{"role": "user", "content": "Say hello."}]});
+    client.post(server, &url, body.to_string().as_bytes(), halted)
 }
 
 /// Where the weights are from, as `root` says it: a repository, or a folder of the server's machine. Of a
@@ -129,12 +147,26 @@ fn get<T: DeserializeOwned>(
             ))
         }),
         ServerAnswer::Declined { status, body } => {
-            let words = wire::words(&body);
+            // It is about the model, not about one call.
             Err(ServerError::Refused(format!(
-                "{url} is answered with HTTP status {status}: {words}"
+                "{url} is answered with {}",
+                declined(status, &wire::words(&body))
             )))
         }
     }
+}
+
+/// A value as it stands in the query of an address.
+fn in_query(value: &str) -> String {
+    let mut text = String::new();
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
 }
 
 /// The last part of a path of either kind.

@@ -20,8 +20,9 @@ pub(super) struct ReplyChoice {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Said {
-    /// `null` where nothing was said.
-    pub(super) content: Option<String>,
+    /// `null` where nothing was said; a list of parts from services that tell thoughts apart in it (Mistral's).
+    #[serde(default)]
+    pub(super) content: Value,
     /// The thought, where the server takes it out of the content (llama-server, `SGLang`, `LMDeploy`, vLLM up
     /// to 0.11).
     #[serde(default)]
@@ -36,8 +37,27 @@ impl Said {
     pub(super) fn text(&self) -> String {
         // Programs name it differently; none sends both.
         let thoughts = [&self.reasoning_content, &self.reasoning];
-        let thought = thoughts.into_iter().find_map(Value::as_str).unwrap_or_default();
-        thought::joined(thought, self.content.as_deref().unwrap_or_default())
+        let apart = thoughts.into_iter().find_map(Value::as_str).unwrap_or_default();
+        let (mut thought, mut answer) = (apart.to_owned(), String::new());
+        read_content(&self.content, &mut thought, &mut answer);
+        thought::joined(&thought, &answer)
+    }
+}
+
+/// Reads a content: a text, or parts such as `{"type": "thinking", "thinking": [{"type": "text", "text": ..}]}`.
+fn read_content(content: &Value, thought: &mut String, answer: &mut String) {
+    match content {
+        Value::String(text) => answer.push_str(text),
+        Value::Array(parts) => parts.iter().for_each(|part| read_content(part, thought, answer)),
+        Value::Object(part) => {
+            if let Some(text) = part.get("text") {
+                read_content(text, thought, answer);
+            }
+            if let Some(within) = part.get("thinking") {
+                read_content(within, &mut String::new(), thought);
+            }
+        }
+        _ => {}
     }
 }
 

@@ -220,3 +220,17 @@ fn templates_that_once_failed_render() {
         assert_eq!(frame.opened_thought().is_some(), opens, "{name}");
     }
 }
+
+/// gpt-oss's template ends before the channel's name: an answer at once is one in the final channel.
+#[test]
+fn an_answer_in_channels_is_begun_in_the_final_one() {
+    let template = "<|start|>system<|message|># Valid channels: analysis, commentary, final.<|end|>\
+                    {% for m in messages %}<|start|>{{ m.role }}<|message|>{{ m.content }}<|end|>{% endfor %}\
+                    <|start|>assistant";
+    let thinking = frame(template, "", "").unwrap();
+    let answering = thinking.clone().without_thought();
+    assert_eq!(answering.after, format!("{}<|channel|>final<|message|>", thinking.after));
+    // Other families begin a turn with the same words.
+    let other = frame(&template.replace("# Valid channels", "# Channels"), "", "").unwrap();
+    assert_eq!(other.clone().without_thought(), other);
+}

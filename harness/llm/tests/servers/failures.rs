@@ -37,7 +37,42 @@ fn what_passes_is_tried_again() {
     let error = reply.unwrap_err();
     assert!(error.contains("HTTP status 503: a hiccup; asked 3 times"), "{error}");
     assert!(error.starts_with("the server of model `model`, http://127.0.0.1:"), "{error}");
-    assert_eq!(asked, 3);
+    assert_eq!(asked, 4, "and whether it answers another");
+}
+
+/// A gateway forbids a text, a worker dies of it: the status is one of a server that is away or closed, and the
+/// server answers everything else.
+#[test]
+fn a_status_that_any_request_would_be_told_may_be_about_one() {
+    let flagged = json!({"error": {"message": "flagged for \"violence\""}});
+    for (status, tries) in [(401, 1), (402, 1), (403, 1), (404, 1), (429, 3), (502, 3), (503, 3)] {
+        let flagged = flagged.clone();
+        let server = TestServer::start(move |_, asked| match asked.body["messages"][0]["content"]
+            .as_str()
+        {
+            Some("Say it: word 1") => Act::json(status, &flagged),
+            _ => good(),
+        });
+        // One at a time, so that no other is under way.
+        let mut engine = engine(&server.url, "concurrency = 1");
+        let replies = ask(&mut engine, &[free(0), free(1), free(2)]).unwrap();
+        let failure = Failure::Status(status);
+        assert_eq!(replies[1].finish, Finish::Failed { failure }, "{status}");
+        assert!(replies[1].text.contains("flagged for \"violence\""), "{}", replies[1].text);
+        assert!([0, 2].iter().all(|&at: &usize| replies[at].text == "all is well"), "{status}");
+        assert_eq!(server.asked().len(), 2 + tries + 1, "{status}");
+    }
+}
+
+/// A connection that the server closed after its last answer is no failure of the next request.
+#[test]
+fn a_lost_connection_is_opened_again_at_once() {
+    let policy = RetryPolicy { first_wait: Duration::from_secs(60), ..QUICK };
+    let server = TestServer::start(|number, _| if number == 0 { Act::HangUp } else { good() });
+    let mut engine = ServerEngine::new(&pool(&server.url, ""), policy, Arc::default());
+    let started = Instant::now();
+    assert_eq!(ask(&mut engine, &[free(0)]).unwrap()[0].text, "all is well");
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
 }
 
 /// The reasons for which one call fails while a server answers others: how often it is asked before it
@@ -46,7 +81,7 @@ fn what_passes_is_tried_again() {
 fn what_one_request_brings_about_is_a_failed_call() {
     let usage = json!({"prompt_tokens": 1, "completion_tokens": 1});
     let message = json!({"content": "hm"});
-    let cases: [(Act, Failure, usize, &str); 15] = [
+    let cases: [(Act, Failure, usize, &str); 16] = [
         (
             Act::json(500, &json!({"error": {"message": "Failed to parse input"}})),
             Failure::Status(500),
@@ -63,6 +98,12 @@ fn what_one_request_brings_about_is_a_failed_call() {
         ),
         (Act::json(422, &json!({"detail": "no"})), Failure::Status(422), 1, "HTTP status 422: no"),
         (Act::Say(200, "", "<html>Welcome</html>".to_owned()), Failure::NoCompletion, 1, "no JSON"),
+        (
+            Act::Bytes(b"{\"choices\": [{\"message\": {\"content\": \"na\xefve\"}}]}"),
+            Failure::NoCompletion,
+            1,
+            "no text in UTF-8",
+        ),
         (Act::Say(200, "", "{\"choices\": }".to_owned()), Failure::NoCompletion, 1, "no JSON"),
         (
             Act::json(200, &json!({"error": {"code": 500, "message": "engine is dead"}})),
@@ -180,13 +221,16 @@ fn what_any_request_would_be_told_ends_the_chunk_at_once() {
             "who are you?\n  hint: name the variable",
         ),
         (Act::json(404, &Value::Null), "hint: `url` usually ends in /v1"),
-        (Act::Say(302, "location: http://elsewhere/\r\n", String::new()), "sends elsewhere"),
+        (
+            Act::Say(302, "location: http://elsewhere/v1\r\n", String::new()),
+            "it sends to http://elsewhere/v1\n  hint: it sends elsewhere",
+        ),
     ];
     for (act, expected) in refusals {
         let (reply, asked) = one("", move |_| act.clone());
         let error = reply.unwrap_err();
         assert!(error.contains(expected), "{expected}\n{error}");
-        assert_eq!(asked, 1, "{expected}");
+        assert_eq!(asked, 2, "{expected}: and whether it answers another");
     }
     let error = ask(&mut engine(&nobody(), ""), &[free(0)]).unwrap_err().to_string();
     assert!(error.contains("the connection failed") && error.contains("asked 3 times"), "{error}");
@@ -198,8 +242,8 @@ fn what_any_request_would_be_told_ends_the_chunk_at_once() {
 #[test]
 fn a_refusal_ends_the_chunk_and_a_stop_ends_the_waiting() {
     let server = TestServer::start(|number, _| match number {
-        5 => Act::json(401, &json!({"error": {"message": "enough"}})),
-        _ => good(),
+        ..5 => good(),
+        _ => Act::json(401, &json!({"error": {"message": "enough"}})),
     });
     let mut engine = engine(&server.url, "concurrency = 2");
     let chunk: Vec<Request> = (0..100).map(free).collect();

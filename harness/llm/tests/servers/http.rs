@@ -24,6 +24,8 @@ pub(crate) struct Asked {
 pub(crate) enum Act {
     /// A status, header lines (each with its line break) and a body.
     Say(u16, &'static str, String),
+    /// These bytes as the body, with status 200.
+    Bytes(&'static [u8]),
     /// Half of a body whose length was announced, or not, and then nothing.
     Half { announced: bool },
     /// Nothing at all.
@@ -116,6 +118,13 @@ fn perform(act: Act, mut stream: TcpStream) {
     // Whoever asked may be gone: that is part of some tests.
     let mut send = |text: String| drop(stream.write_all(text.as_bytes()));
     match act {
+        Act::Bytes(body) => {
+            let length = body.len();
+            send(format!(
+                "HTTP/1.1 200 Ok\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+            ));
+            drop(stream.write_all(body));
+        }
         Act::Say(status, headers, body) => {
             let length = body.len();
             send(format!(

@@ -131,3 +131,35 @@ fn a_look_tells_whether_a_model_thinks() {
     let found = engine(&server.url, "").look(&ModelName::new("model")).unwrap();
     assert!(found.thinks && !found.constrains, "{found:?}");
 }
+
+/// llama-server with several models tells of itself without a name, and of a model with one.
+#[test]
+fn a_router_is_asked_about_its_model() {
+    let server = TestServer::start(|_, asked| match asked.path.as_str() {
+        "/v1/models" => cards("some/model", "some/model"),
+        "/props" => Act::json(200, &json!({"role": "router", "model_path": "none"})),
+        "/props?model=some%2Fmodel" => Act::json(
+            200,
+            &json!({"model_path": "/data/b.gguf", "build_info": "b9", "chat_template": "x",
+                "default_generation_settings": {"n_ctx": 512}}),
+        ),
+        _ => Act::json(404, &json!({"error": {"message": "no such page"}})),
+    });
+    let mut engine = engine(&server.url, "dialect = \"llama-server\"");
+    let print = engine.fingerprint(&ModelName::new("model")).unwrap();
+    assert!(print.contains("file=b.gguf;build=b9;"), "{print}");
+}
+
+/// A parser for thoughts of another model takes the whole reply for one.
+#[test]
+fn a_look_tells_where_no_answer_is_left() {
+    let mut body = completion("", "stop");
+    body["choices"][0]["message"]["reasoning_content"] = json!("Three cats and a spider: 20.");
+    let server = TestServer::start(move |_, asked| match asked.path.as_str() {
+        "/v1/models" => cards("some/model", "some/model"),
+        "/version" => Act::json(200, &json!({"version": "0.32.0"})),
+        _ => Act::json(200, &body),
+    });
+    let found = engine(&server.url, "").look(&ModelName::new("model")).unwrap();
+    assert!(found.thinks && found.all_thought, "{found:?}");
+}

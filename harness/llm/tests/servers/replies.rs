@@ -24,6 +24,30 @@ fn replies_that_were_cut_are_replies() {
     assert_eq!((silent.text.as_str(), silent.finish), ("", Finish::Stop));
 }
 
+/// Gateways pass the words of other protocols on.
+#[test]
+fn replies_of_other_services_are_read() {
+    let finishes = [
+        ("eos_token", Finish::Stop),
+        ("eos", Finish::Stop),
+        ("end_turn", Finish::Stop),
+        ("max_tokens", Finish::Length),
+    ];
+    for (word, finish) in finishes {
+        let reply = one("", move |_| Act::json(200, &completion("well", word))).0.unwrap();
+        assert_eq!((reply.text.as_str(), reply.finish), ("well", finish), "{word}");
+    }
+    let parts = json!([
+        {"type": "thinking", "thinking": [{"type": "text", "text": "2 + "}, {"type": "text", "text": "2"}]},
+        {"type": "text", "text": "It is "},
+        {"type": "text", "text": "four."},
+    ]);
+    let mut body = completion("", "stop");
+    body["choices"][0]["message"]["content"] = parts;
+    let reply = one("", move |_| Act::json(200, &body)).0.unwrap();
+    assert_eq!(reply.text, "<think>\n2 + 2\n</think>\n\nIt is four.");
+}
+
 #[test]
 fn a_prompt_that_is_too_long_is_a_reply() {
     let too_long = |prompt: u32| {
