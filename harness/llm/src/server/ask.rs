@@ -304,22 +304,9 @@ fn is_error(answer: &Value) -> bool {
         && answer.get("choices").is_none()
 }
 
-/// What a status without a reply says, with the way out.
-pub(super) fn declined(status: u16, words: &str) -> String {
-    let hint = match status {
-        401 | 403 => {
-            "\n  hint: name the variable that holds the key under `api_key_env` (of `synth --server`: --api-key-env)"
-        }
-        404 => "\n  hint: `url` usually ends in /v1, and `model` is a name that the server lists",
-        300..=399 => "\n  hint: it sends elsewhere; write that address under `url`",
-        _ => "",
-    };
-    format!("HTTP status {status}: {words}{hint}")
-}
-
 /// What a status without a reply means: for any request, or for this one.
 fn refusal(status: u16, words: &str) -> ServerError {
-    let reason = declined(status, words);
+    let reason = wire::declined(status, words);
     match status {
         200 => ServerError::Failed(Failure::ErrorReply, format!("an error and no reply: {words}")),
         ..=399 | 401..=405 | 407 => ServerError::Unavailable(status, reason),

@@ -8,7 +8,6 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::ask::declined;
 use super::client::{Client, ServerAnswer, ServerError};
 use super::wire::{self, ModelCard, Models, Props, Version};
 use crate::model_pool::{Dialect, Server};
@@ -150,7 +149,7 @@ fn get<T: DeserializeOwned>(
             // It is about the model, not about one call.
             Err(ServerError::Refused(format!(
                 "{url} is answered with {}",
-                declined(status, &wire::words(&body))
+                wire::declined(status, &wire::words(&body))
             )))
         }
     }

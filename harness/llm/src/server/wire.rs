@@ -130,3 +130,16 @@ pub(super) fn shortened(text: &str) -> String {
         None => line,
     }
 }
+
+/// What a status without a reply says, with the way out.
+pub(super) fn declined(status: u16, words: &str) -> String {
+    let hint = match status {
+        401 | 403 => {
+            "\n  hint: name the variable that holds the key under `api_key_env` (of `synth --server`: --api-key-env)"
+        }
+        404 => "\n  hint: `url` usually ends in /v1, and `model` is a name that the server lists",
+        300..=399 => "\n  hint: it sends elsewhere; write that address under `url`",
+        _ => "",
+    };
+    format!("HTTP status {status}: {words}{hint}")
+}
