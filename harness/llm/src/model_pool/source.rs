@@ -17,6 +17,9 @@ const LISTED: usize = 3;
 /// The encoder as `scripts/setup` makes it.
 const ENCODER_FILE: &str = "all-MiniLM-L6-v2.F32.gguf";
 
+/// How the files of the demonstration's pool begin, as `scripts/demo-pool` names them.
+const DEMONSTRATION: &str = "SmolLM2-135M-Instruct.";
+
 /// Where a model's file comes from. Of a model in several parts the first is named; the others lie beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ModelSource {
@@ -172,14 +175,15 @@ impl ModelSource {
     /// What to type, or to do, to get the files that are missing.
     fn hint(&self, missing: &[&str]) -> String {
         let Self::Hub { repo, file, revision } = self else {
-            let put = "put the file there, or correct `path` in the model pool";
-            return if missing.iter().any(|file| file.ends_with(ENCODER_FILE)) {
-                format!(
-                    "scripts/setup makes it, and so does `gra-bench-encoder` of the wheel; or {put}"
-                )
+            let put = "put the file there, name the folder that has it with --models, or correct `path` in the pool";
+            let makes = if missing.iter().any(|file| file.ends_with(ENCODER_FILE)) {
+                "scripts/setup makes it, and so does `gra-bench-encoder` of the wheel; or "
+            } else if missing.iter().any(|file| file.contains(DEMONSTRATION)) {
+                "scripts/setup and scripts/demo-pool make the demonstration's models; or "
             } else {
-                put.to_owned()
+                ""
             };
+            return format!("{makes}{put}");
         };
         let all = SplitName::parse(file).filter(|_| missing.len() > LISTED);
         let files = all
