@@ -1,4 +1,4 @@
-//! The texts of errors.
+//! The texts of errors, and how many bad records a file may have.
 
 use super::*;
 
@@ -110,4 +110,43 @@ fn files_of_other_kinds_are_named() {
         let error = outcome("a.bin", bytes, &LoadOptions::default());
         assert!(error.contains(&format!("it is {what}\nhint: ")), "{error}");
     }
+}
+
+/// Good records `0..good`, then bad lines.
+fn mixed(good: usize, bad: usize) -> String {
+    let good = (0..good).map(|n| format!("{{\"instruction\":\"Do {n}\"}}\n"));
+    good.chain((0..bad).map(|_| "{\n".to_owned())).collect()
+}
+
+#[test]
+fn bad_records_up_to_the_limit() {
+    for (good, bad, max_bad, fit) in [
+        (1, 10, None, true),
+        (1, 11, None, false),
+        (1_980, 20, None, true),
+        (1_979, 21, None, false),
+        (10, 1, Some(0), false),
+        (10, 0, Some(0), true),
+        (10, 90, Some(90), true),
+    ] {
+        let options = LoadOptions { max_bad, ..LoadOptions::default() };
+        let result = read(Path::new("a.jsonl"), mixed(good, bad).into_bytes(), &options);
+        assert_eq!(result.is_ok(), fit, "{good} good, {bad} bad, limit {max_bad:?}");
+    }
+}
+
+#[test]
+fn a_limit_keeps_the_first_items_and_checks_the_rest() {
+    let options = LoadOptions { limit: Some(2), ..LoadOptions::default() };
+    check_with(
+        "a.jsonl",
+        mixed(4, 1),
+        &options,
+        r#"
+JSON Lines: 5 records
+0 "Do 0"
+1 "Do 1"
+- record 4 (line 5): broken JSON at column 1: EOF while parsing an object
+2 over the limit"#,
+    );
 }
